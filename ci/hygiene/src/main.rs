@@ -1,0 +1,3 @@
+//! Checks who may depend on whom, and what a `no_std` crate may pull in.
+
+fn main() {}

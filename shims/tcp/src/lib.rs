@@ -1,0 +1,1 @@
+//! Drives a machine over real TCP and UDP sockets.
