@@ -1,0 +1,317 @@
+//! What the network does to a datagram between two nodes, as a profile and a draw. Moves nothing itself.
+
+use crate::Time;
+use crate::fate::{Chance, Delay, Key, NameHash};
+use machine::Duration;
+use std::collections::BTreeMap;
+
+/// How one direction of a link behaves. The default is perfect: no delay, no loss, no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LinkProfile {
+    /// From sending to arrival, apart from waiting in the queue.
+    pub delay: Delay,
+    /// Each packet is lost with this chance, independently.
+    pub loss: Chance,
+    /// Losses in a row, on top of `loss`.
+    pub burst: Option<Burst>,
+    /// A second copy arrives, with a delay of its own.
+    pub duplicate: Chance,
+    /// The packet is held back by one to four typical delays, at least 1 ms, so that later ones pass it.
+    pub reorder: Chance,
+    /// One bit is flipped. A pipe's segment with a flipped bit is lost, as TCP's checksum has it.
+    pub corrupt: Chance,
+    /// The packet's tail is missing. A pipe's segment without its tail is lost.
+    pub truncate: Chance,
+    /// Bits a second; `None` for no limit.
+    pub rate: Option<u64>,
+    /// Bytes that wait for a limited rate; a packet that does not fit is lost.
+    pub queue: u32,
+    /// Longest datagram in bytes; a longer one is lost. Pipes are cut to fit.
+    pub mtu: u32,
+}
+
+/// Gilbert's model of burst loss (1960): two states, and in the bad one everything is lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Burst {
+    /// The chance, at each packet, that a burst begins.
+    pub enter: Chance,
+    /// The chance, at each packet of a burst, that it is over.
+    pub leave: Chance,
+}
+
+impl Default for LinkProfile {
+    fn default() -> Self {
+        Self {
+            delay: Delay::default(),
+            loss: Chance::NEVER,
+            burst: None,
+            duplicate: Chance::NEVER,
+            reorder: Chance::NEVER,
+            corrupt: Chance::NEVER,
+            truncate: Chance::NEVER,
+            rate: None,
+            queue: 256 * 1024,
+            mtu: 65_535,
+        }
+    }
+}
+
+/// The questions that are asked of one packet's key. A number, once given, is never given to another question.
+mod lane {
+    pub(super) const DELAY: u64 = 0;
+    pub(super) const LOSS: u64 = 1;
+    pub(super) const DUPLICATE: u64 = 2;
+    pub(super) const DUPLICATE_DELAY: u64 = 3;
+    pub(super) const REORDER: u64 = 4;
+    pub(super) const REORDER_DELAY: u64 = 5;
+    pub(super) const CORRUPT: u64 = 6;
+    pub(super) const CORRUPT_BIT: u64 = 7;
+    pub(super) const TRUNCATE: u64 = 8;
+    pub(super) const TRUNCATE_LENGTH: u64 = 9;
+    pub(super) const BURST: u64 = 10;
+}
+
+/// What happens to one packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PacketFate {
+    /// It does not arrive.
+    pub lost: bool,
+    /// How long it takes, apart from waiting in the queue.
+    pub delay: Duration,
+    /// It was held back so that others could pass it; the time is part of `delay`.
+    pub reordered: bool,
+    /// A second copy arrives after so long.
+    pub duplicate: Option<Duration>,
+    /// This bit of it is flipped.
+    pub flipped_bit: Option<u32>,
+    /// Only so many of its bytes arrive.
+    pub truncated_to: Option<u32>,
+}
+
+impl LinkProfile {
+    /// What `key`'s packet of `length` bytes meets, bursts apart.
+    #[inline]
+    pub fn fate(&self, key: Key, length: u32) -> PacketFate {
+        let mut fate = PacketFate { delay: self.delay.draw(key.draw(lane::DELAY)), ..PacketFate::default() };
+        if self.loss.is_possible() {
+            fate.lost = self.loss.hits(key.draw(lane::LOSS));
+        }
+        if self.duplicate.is_possible() && self.duplicate.hits(key.draw(lane::DUPLICATE)) {
+            fate.duplicate = Some(self.delay.draw(key.draw(lane::DUPLICATE_DELAY)));
+        }
+        if self.reorder.is_possible() && self.reorder.hits(key.draw(lane::REORDER)) {
+            let typical = self.delay.typical().max(Duration::from_millis(1)).as_nanos();
+            let held = key.within(lane::REORDER_DELAY, typical, typical.saturating_mul(4));
+            fate.delay = fate.delay + Duration::from_nanos(held);
+            fate.reordered = true;
+        }
+        if length > 0 && self.corrupt.is_possible() && self.corrupt.hits(key.draw(lane::CORRUPT)) {
+            fate.flipped_bit = Some(key.within(lane::CORRUPT_BIT, 0, u64::from(length) * 8 - 1) as u32);
+        }
+        if length > 0 && self.truncate.is_possible() && self.truncate.hits(key.draw(lane::TRUNCATE)) {
+            fate.truncated_to = Some(key.within(lane::TRUNCATE_LENGTH, 0, u64::from(length) - 1) as u32);
+        }
+        fate
+    }
+
+    const fn has_state(&self) -> bool {
+        self.rate.is_some() || self.burst.is_some()
+    }
+}
+
+/// What one direction remembers beyond its packet count.
+#[derive(Clone, Copy, Debug)]
+struct Special {
+    profile: LinkProfile,
+    in_burst: bool,
+    /// When the last byte that waits will have left.
+    busy_until: Time,
+}
+
+/// How many datagrams one node has sent to each other node.
+#[derive(Debug)]
+enum Counts {
+    /// A few peers: one look along a line.
+    Few(Vec<(u32, u32)>),
+    /// By the peer's index.
+    Many(Box<[u32]>),
+}
+
+const FEW_PEERS_MAX: usize = 8;
+
+/// Every direction between any two of the nodes: profiles, packet numbers, queues.
+#[derive(Debug)]
+pub(crate) struct Directions {
+    default: LinkProfile,
+    counts: Vec<Counts>,
+    special: BTreeMap<(u32, u32), Special>,
+    /// By source: whether a look into `special` can find anything.
+    is_special: Vec<bool>,
+    names: Vec<NameHash>,
+}
+
+impl Directions {
+    pub(crate) fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
+        let mut directions = Self {
+            counts: names.iter().map(|_| Counts::Few(Vec::new())).collect(),
+            is_special: vec![default.has_state(); names.len()],
+            default,
+            special: BTreeMap::new(),
+            names,
+        };
+        for (from, to, profile) in overrides {
+            directions.set_profile(*from, *to, *profile);
+        }
+        directions
+    }
+
+    /// The key of this direction's draws.
+    #[inline]
+    pub(crate) fn key(&self, root: Key, from: u32, to: u32) -> Key {
+        root.pair(self.names[from as usize], self.names[to as usize])
+    }
+
+    /// The number of the next datagram of this direction.
+    #[inline]
+    pub(crate) fn next_number(&mut self, from: u32, to: u32) -> u64 {
+        let nodes = self.names.len();
+        let counts = &mut self.counts[from as usize];
+        let count = match counts {
+            Counts::Many(all) => &mut all[to as usize],
+            Counts::Few(few) => match few.iter().position(|(peer, _)| *peer == to) {
+                Some(place) => &mut few[place].1,
+                None if few.len() < FEW_PEERS_MAX => {
+                    few.push((to, 1));
+                    return 0;
+                }
+                None => {
+                    let mut all = vec![0; nodes].into_boxed_slice();
+                    few.iter().for_each(|(peer, count)| all[*peer as usize] = *count);
+                    all[to as usize] = 1;
+                    *counts = Counts::Many(all);
+                    return 0;
+                }
+            },
+        };
+        let number = *count;
+        *count += 1;
+        u64::from(number)
+    }
+
+    #[inline]
+    pub(crate) fn profile(&self, from: u32, to: u32) -> &LinkProfile {
+        if self.is_special[from as usize] {
+            self.special.get(&(from, to)).map_or(&self.default, |special| &special.profile)
+        } else {
+            &self.default
+        }
+    }
+
+    pub(crate) fn set_profile(&mut self, from: u32, to: u32, profile: LinkProfile) {
+        self.is_special[from as usize] = true;
+        self.special.entry((from, to)).and_modify(|special| special.profile = profile).or_insert(Special {
+            profile,
+            in_burst: false,
+            busy_until: Time::ZERO,
+        });
+    }
+
+    /// Steps the burst model by one packet: whether a burst takes it.
+    #[inline]
+    pub(crate) fn burst_takes(&mut self, from: u32, to: u32, key: Key) -> bool {
+        if !self.is_special[from as usize] {
+            return false;
+        }
+        let default = self.default;
+        let Some(special) = Self::state(&mut self.special, (from, to), default) else { return false };
+        let Some(burst) = special.profile.burst else { return false };
+        let bits = key.draw(lane::BURST);
+        special.in_burst = if special.in_burst { !burst.leave.hits(bits) } else { burst.enter.hits(bits) };
+        special.in_burst
+    }
+
+    /// Queues `length` bytes: how long they wait and take to leave, or `None` when the queue is full.
+    #[inline]
+    pub(crate) fn departs_after(&mut self, from: u32, to: u32, now: Time, length: u32) -> Option<Duration> {
+        if !self.is_special[from as usize] {
+            return Some(Duration::ZERO);
+        }
+        let default = self.default;
+        let Some(special) = Self::state(&mut self.special, (from, to), default) else { return Some(Duration::ZERO) };
+        let Some(rate) = special.profile.rate else { return Some(Duration::ZERO) };
+        let nanos_for =
+            |bytes: u64| u64::try_from(u128::from(bytes) * 8_000_000_000 / u128::from(rate.max(1))).unwrap_or(u64::MAX);
+        let waits = special.busy_until.since(now);
+        if waits.as_nanos() > nanos_for(u64::from(special.profile.queue)) {
+            return None;
+        }
+        let takes = waits + Duration::from_nanos(nanos_for(u64::from(length)));
+        special.busy_until = now + takes;
+        Some(takes)
+    }
+
+    fn state(
+        special: &mut BTreeMap<(u32, u32), Special>,
+        direction: (u32, u32),
+        default: LinkProfile,
+    ) -> Option<&mut Special> {
+        if default.has_state() {
+            let fresh = Special { profile: default, in_burst: false, busy_until: Time::ZERO };
+            return Some(special.entry(direction).or_insert(fresh));
+        }
+        special.get_mut(&direction)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn two_nodes(profile: LinkProfile) -> Directions {
+        Directions::new(vec![NameHash::of("a"), NameHash::of("b")], profile, &[])
+    }
+
+    #[test]
+    fn a_limited_rate_spaces_packets_and_a_full_queue_refuses() {
+        let mut link = two_nodes(LinkProfile { rate: Some(8_000), queue: 2_000, ..LinkProfile::default() });
+        let takes: Vec<_> = (0..4).map(|_| link.departs_after(0, 1, Time::ZERO, 1_000)).collect();
+        let secs = |n| Some(Duration::from_secs(n));
+        assert_eq!(takes, [secs(1), secs(2), secs(3), None]);
+        assert_eq!(link.departs_after(1, 0, Time::ZERO, 1_000), secs(1), "the other direction has a queue of its own");
+        assert_eq!(link.departs_after(0, 1, Time::from_secs(3), 1_000), secs(1));
+    }
+
+    #[test]
+    fn losses_come_in_bursts_of_the_drawn_length() {
+        let burst = Burst { enter: Chance::from_percent(1), leave: Chance::from_percent(25) };
+        let mut link = two_nodes(LinkProfile { burst: Some(burst), ..LinkProfile::default() });
+        let key = Key::root(5);
+        let lost: Vec<bool> = (0..100_000).map(|n| link.burst_takes(0, 1, key.number(n))).collect();
+        let total = lost.iter().filter(|lost| **lost).count();
+        let bursts = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count();
+        assert!((3_000..5_000).contains(&total), "{total}");
+        assert!((3..=5).contains(&(total / bursts)), "{total} / {bursts}");
+    }
+
+    #[test]
+    fn packet_numbers_count_each_direction_alone_however_many_peers() {
+        let names = (0..20).map(|n| NameHash::of(&n.to_string())).collect();
+        let mut links = Directions::new(names, LinkProfile::default(), &[]);
+        for round in 0..3 {
+            for to in 1..20 {
+                assert_eq!(links.next_number(0, to), round);
+            }
+        }
+        assert_eq!(links.next_number(1, 0), 0);
+    }
+
+    #[test]
+    fn another_question_does_not_change_the_answers() {
+        let calm = LinkProfile { loss: Chance::from_percent(50), ..LinkProfile::default() };
+        let rough = LinkProfile { duplicate: Chance::from_percent(50), corrupt: Chance::from_percent(50), ..calm };
+        for number in 0..100 {
+            let key = Key::root(1).number(number);
+            assert_eq!(calm.fate(key, 100).lost, rough.fate(key, 100).lost);
+        }
+    }
+}

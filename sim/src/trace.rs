@@ -1,0 +1,286 @@
+//! What happened, as a rolling hash that is always on and as JSON lines on request.
+//!
+//! Each event is a [`Record`] of fixed size that holds a digest of all the bytes it carried. Equal hashes mean equal runs;
+//! checkpoints of the hash let two runs be compared without keeping either.
+
+use crate::fate::fold;
+use crate::{NodeIndex, Time};
+use core::fmt;
+use xxhash_rust::xxh3::xxh3_64;
+
+/// What a [`Record`] is about. The numbers are part of the trace hash: a kind keeps its own for ever.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// A machine was made; `number` is its incarnation.
+    Boot = 1,
+    /// [`machine::Input::Timeout`].
+    Timeout = 2,
+    /// [`machine::Input::Command`].
+    Command = 3,
+    /// [`machine::Input::Datagram`]; `number` is the packet's in its direction.
+    DatagramIn = 4,
+    /// [`machine::Input::PipeOpened`]; `number` is the pipe's id in this and all further pipe records.
+    PipeOpened = 5,
+    /// [`machine::Input::PipeAccepted`].
+    PipeAccepted = 6,
+    /// [`machine::Input::PipeBytes`].
+    PipeBytes = 7,
+    /// [`machine::Input::PipeFinished`].
+    PipeFinished = 8,
+    /// [`machine::Input::PipeClosed`].
+    PipeClosed = 9,
+    /// [`machine::Input::Stored`].
+    Stored = 10,
+    /// [`machine::Output::Datagram`] to one node; `number` is the packet's in its direction.
+    DatagramOut = 11,
+    /// The copy of a group datagram for one node; `number` counts the sender's group datagrams.
+    GroupOut = 12,
+    /// [`machine::Output::OpenPipe`].
+    OpenPipe = 13,
+    /// Bytes taken by [`machine::Machine::fill`].
+    Fill = 14,
+    /// [`machine::Output::FinishPipe`].
+    FinishPipe = 15,
+    /// [`machine::Output::ClosePipe`].
+    ClosePipe = 16,
+    /// [`machine::Output::Store`]; `number` counts the node's writes.
+    Store = 17,
+    /// [`machine::Output::Event`].
+    Event = 18,
+    /// A datagram that goes nowhere: no node has the address, the peer is down or paused and full.
+    Discarded = 19,
+    /// A segment of a pipe was lost and will be sent again; `number` is the segment's.
+    SegmentLost = 20,
+    /// A planned fault begins; `number` is its place in the plan.
+    FaultBegins = 21,
+    /// A planned fault ends.
+    FaultEnds = 22,
+    /// A node lost its memory.
+    Crash = 23,
+    /// From here on the seed is another; `number` is it.
+    Reseed = 24,
+    /// A tap sent something of its own.
+    Injected = 25,
+}
+
+/// One event of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// When.
+    pub at: Time,
+    /// What.
+    pub kind: Kind,
+    /// Whose, or [`NodeIndex::NONE`] for the world's own.
+    pub node: NodeIndex,
+    /// The other node, or [`NodeIndex::NONE`].
+    pub peer: NodeIndex,
+    /// Counts what `kind` says.
+    pub number: u64,
+    /// Of the bytes it carried, or of the text of what it says.
+    pub digest: u64,
+}
+
+impl Record {
+    #[inline]
+    fn mix(&self, hash: u64) -> u64 {
+        let who =
+            (u64::from(self.kind as u8) << 56) | (u64::from(self.node.0) << 28) | u64::from(self.peer.0 & 0x0FFF_FFFF);
+        let hash = fold(hash ^ self.at.as_nanos(), who ^ 0xA076_1D64_78BD_642F);
+        fold(hash ^ self.number ^ 0xE703_7ED1_A0B4_28DB, self.digest ^ 0x8EBC_6AF0_9C88_C6E3).wrapping_add(hash)
+    }
+}
+
+/// The hash of a run up to some event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// How many events it covers.
+    pub events: u64,
+    /// When the last of them happened.
+    pub at: Time,
+    /// Of all of them, in order.
+    pub hash: u64,
+}
+
+/// More checkpoints than this, and every second one is dropped.
+const CHECKPOINTS_MAX: usize = 1024;
+/// The last events of a run, kept to show where it ended.
+const TAIL: usize = 32;
+
+/// Where full traces go: one JSON object a line, without the line's end.
+pub type Sink = Box<dyn FnMut(&str)>;
+
+pub(crate) struct Trace {
+    hash: u64,
+    events: u64,
+    checkpoints: Vec<Checkpoint>,
+    /// One checkpoint every so many events; a power of two.
+    stride: u64,
+    tail: Vec<Record>,
+    sink: Option<Sink>,
+}
+
+impl Trace {
+    pub(crate) fn new(sink: Option<Sink>) -> Self {
+        Self { hash: 0, events: 0, checkpoints: Vec::new(), stride: 64, tail: Vec::new(), sink }
+    }
+
+    #[inline]
+    pub(crate) fn push(&mut self, record: Record) {
+        self.hash = record.mix(self.hash);
+        if self.tail.len() < TAIL {
+            self.tail.push(record);
+        } else {
+            self.tail[(self.events as usize) % TAIL] = record;
+        }
+        self.events += 1;
+        if self.events & (self.stride - 1) == 0 {
+            self.checkpoint(record.at);
+        }
+    }
+
+    #[cold]
+    fn checkpoint(&mut self, at: Time) {
+        self.checkpoints.push(Checkpoint { events: self.events, at, hash: self.hash });
+        if self.checkpoints.len() > CHECKPOINTS_MAX {
+            let mut keep = false;
+            self.checkpoints.retain(|_| {
+                keep = !keep;
+                !keep
+            });
+            self.stride *= 2;
+        }
+    }
+
+    pub(crate) fn is_full(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Writes the line of the record that was just pushed.
+    #[cold]
+    pub(crate) fn line(&mut self, record: &Record, names: &[String], detail: &Detail<'_>) {
+        let Some(sink) = &mut self.sink else { return };
+        let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
+        let mut line = serde_json::Map::new();
+        line.insert("event".into(), (self.events - 1).into());
+        line.insert("at".into(), record.at.as_nanos().into());
+        line.insert("kind".into(), format!("{:?}", record.kind).into());
+        if let Some(node) = name(record.node) {
+            line.insert("node".into(), node.into());
+        }
+        if let Some(peer) = name(record.peer) {
+            line.insert("peer".into(), peer.into());
+        }
+        line.insert("number".into(), record.number.into());
+        line.insert("digest".into(), format!("{:016x}", record.digest).into());
+        if let Some(bytes) = detail.bytes {
+            line.insert("bytes".into(), bytes.into());
+        }
+        if let Some(text) = &detail.text {
+            line.insert("detail".into(), format!("{text:?}").into());
+        }
+        sink(&serde_json::Value::Object(line).to_string());
+    }
+
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    pub(crate) const fn events(&self) -> u64 {
+        self.events
+    }
+
+    pub(crate) fn checkpoints(&self) -> &[Checkpoint] {
+        &self.checkpoints
+    }
+
+    /// The last events, the oldest first.
+    pub(crate) fn tail(&self) -> Vec<Record> {
+        let oldest = if self.tail.len() < TAIL { 0 } else { (self.events as usize) % TAIL };
+        self.tail[oldest..].iter().chain(&self.tail[..oldest]).copied().collect()
+    }
+}
+
+/// What a line of the full trace says beyond its record.
+#[derive(Default)]
+pub(crate) struct Detail<'a> {
+    pub(crate) bytes: Option<usize>,
+    pub(crate) text: Option<&'a dyn fmt::Debug>,
+}
+
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Trace").field("events", &self.events).field("hash", &self.hash).finish_non_exhaustive()
+    }
+}
+
+/// The digest of bytes that an event carries.
+#[inline]
+pub fn digest(bytes: &[u8]) -> u64 {
+    xxh3_64(bytes)
+}
+
+/// The digest of what `value` says of itself: its `Debug` text must not depend on addresses or on random order.
+pub(crate) fn digest_text(value: &dyn fmt::Debug) -> u64 {
+    struct Hasher(xxhash_rust::xxh3::Xxh3Default);
+    impl fmt::Write for Hasher {
+        fn write_str(&mut self, text: &str) -> fmt::Result {
+            self.0.update(text.as_bytes());
+            Ok(())
+        }
+    }
+    let mut hasher = Hasher(xxhash_rust::xxh3::Xxh3Default::new());
+    // A `Debug` that fails part-way still fails the same way each time.
+    let _ = fmt::Write::write_fmt(&mut hasher, format_args!("{value:?}"));
+    hasher.0.digest()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(number: u64) -> Record {
+        let at = Time::from_nanos(number);
+        Record { at, kind: Kind::Event, node: NodeIndex(1), peer: NodeIndex::NONE, number, digest: 0 }
+    }
+
+    #[test]
+    fn every_field_reaches_the_hash() {
+        let base = record(5);
+        let others = [
+            Record { at: Time::from_nanos(6), ..base },
+            Record { kind: Kind::Boot, ..base },
+            Record { node: NodeIndex(2), ..base },
+            Record { peer: NodeIndex(0), ..base },
+            Record { number: 6, ..base },
+            Record { digest: 1, ..base },
+        ];
+        for other in others {
+            assert_ne!(base.mix(7), other.mix(7), "{other:?}");
+        }
+        assert_ne!(base.mix(7), base.mix(8), "what came before counts");
+    }
+
+    #[test]
+    fn checkpoints_thin_out_and_stay_true() {
+        let mut trace = Trace::new(None);
+        let mut again = Trace::new(None);
+        let mut hashes = vec![0];
+        for number in 0..1_000_000 {
+            trace.push(record(number));
+            if number < 300_000 {
+                again.push(record(number));
+                hashes.push(again.hash());
+            }
+        }
+        assert!(trace.checkpoints().len() <= CHECKPOINTS_MAX);
+        assert!(trace.checkpoints().is_sorted_by_key(|checkpoint| checkpoint.events));
+        let known = trace.checkpoints().iter().filter(|checkpoint| checkpoint.events <= 300_000);
+        assert!(known.clone().count() > 100);
+        for checkpoint in known {
+            assert_eq!(checkpoint.hash, hashes[checkpoint.events as usize]);
+        }
+        let last: Vec<u64> = trace.tail().iter().map(|record| record.number).collect();
+        assert_eq!(last, (1_000_000 - TAIL as u64..1_000_000).collect::<Vec<_>>());
+    }
+}

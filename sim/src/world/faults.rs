@@ -1,0 +1,210 @@
+//! Carries out the plan of faults: begins them, ends them, and puts things back.
+
+use super::net::Event;
+use super::{State, World};
+use crate::disk::DiskProfile;
+use crate::fault::{Begin, Fault};
+use crate::link::LinkProfile;
+use crate::trace::Kind;
+use crate::watch::Watch;
+use crate::{Clock, NodeIndex};
+use core::fmt::Debug;
+use machine::{Duration, Machine, PipeEnd};
+
+/// What the end of a fault has to put back.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Undo {
+    /// It has not begun, has ended, or leaves nothing behind.
+    Nothing,
+    /// The partition's blocks are in force.
+    Heal,
+    /// Between two closures of a flapping partition.
+    Flapping,
+    /// Boot, if the node has not been up since.
+    Restart {
+        incarnation: u64,
+    },
+    Resume,
+    ClockRate(i32),
+    Link(LinkProfile),
+    Disk(DiskProfile),
+}
+
+impl<M> World<M>
+where
+    M: Machine,
+    M::Event: Debug,
+    M::Command: Debug,
+{
+    /// Begins every fault that waits for `trigger`; each at most once.
+    pub(super) fn fire(&mut self, trigger: u32, watch: &mut impl Watch<M>) {
+        for index in 0..self.plan.len() {
+            if self.plan[index].begin == Begin::Trigger(trigger) {
+                // Taken: the same trigger does not begin it again.
+                self.plan[index].begin = Begin::At(self.net.now);
+                self.begin_fault(index, watch);
+            }
+        }
+    }
+
+    pub(super) fn begin_fault(&mut self, index: usize, watch: &mut impl Watch<M>) {
+        let planned = self.plan[index].clone();
+        self.net.record_text(Kind::FaultBegins, NodeIndex::NONE.0, index as u64, &planned.fault);
+        if let Some(lasts) = planned.lasts {
+            self.net.push(0, self.net.now + lasts, Event::FaultEnds(index as u32));
+        }
+        self.undo[index] = self.apply(index, &planned.fault, watch);
+    }
+
+    fn apply(&mut self, index: usize, fault: &Fault, watch: &mut impl Watch<M>) -> Undo {
+        match fault {
+            Fault::Partition { flap, .. } => {
+                self.net.counts.partitions += 1;
+                self.close_partition(index);
+                if let Some(period) = flap {
+                    self.net.push(0, self.net.now + at_least_a_tick(*period), Event::FaultFlips(index as u32));
+                }
+                Undo::Heal
+            }
+            Fault::Crash { node, kind } => {
+                if self.nodes[node.as_usize()].state == State::Down {
+                    return Undo::Nothing;
+                }
+                self.crash_node(node.0, *kind, watch);
+                Undo::Restart { incarnation: self.nodes[node.as_usize()].incarnation }
+            }
+            Fault::Pause(node) => {
+                let paused = &mut self.nodes[node.as_usize()];
+                if paused.state != State::Up {
+                    return Undo::Nothing;
+                }
+                paused.state = State::Paused;
+                self.net.counts.pauses += 1;
+                Undo::Resume
+            }
+            Fault::ClockJump(node, by) => {
+                self.change_clock(*node, |clock, now| clock.jump(now, *by));
+                Undo::Nothing
+            }
+            Fault::ClockRate(node, ppb) => {
+                let old = self.nodes[node.as_usize()].clock.rate();
+                self.change_clock(*node, |clock, now| clock.set_rate(now, *ppb));
+                Undo::ClockRate(old)
+            }
+            Fault::Link { from, to, profile } => {
+                self.net.counts.link_changes += 1;
+                let old = *self.net.links.profile(from.0, to.0);
+                self.net.links.set_profile(from.0, to.0, *profile);
+                Undo::Link(old)
+            }
+            Fault::ResetPipes(a, b) => {
+                self.reset_pipes(*a, *b, watch);
+                Undo::Nothing
+            }
+            Fault::Disk(node, profile) => {
+                Undo::Disk(core::mem::replace(&mut self.net.disks[node.as_usize()].profile, *profile))
+            }
+        }
+    }
+
+    pub(super) fn end_fault(&mut self, index: usize, watch: &mut impl Watch<M>) {
+        let fault = self.plan[index].fault.clone();
+        self.net.record_text(Kind::FaultEnds, NodeIndex::NONE.0, index as u64, &fault);
+        match (core::mem::replace(&mut self.undo[index], Undo::Nothing), fault) {
+            (Undo::Heal, _) => self.net.partitions.end(index),
+            (Undo::Restart { incarnation }, Fault::Crash { node, .. }) => {
+                let down = &self.nodes[node.as_usize()];
+                if down.state == State::Down && down.incarnation == incarnation {
+                    self.net.counts.restarts += 1;
+                    self.boot_node(node.0, watch);
+                }
+            }
+            (Undo::Resume, Fault::Pause(node)) => self.resume(node, watch),
+            (Undo::ClockRate(old), Fault::ClockRate(node, _)) => {
+                self.change_clock(node, |clock, now| clock.set_rate(now, old));
+            }
+            (Undo::Link(old), Fault::Link { from, to, .. }) => self.net.links.set_profile(from.0, to.0, old),
+            (Undo::Disk(old), Fault::Disk(node, _)) => self.net.disks[node.as_usize()].profile = old,
+            _ => {}
+        }
+    }
+
+    fn close_partition(&mut self, index: usize) {
+        if let Fault::Partition { from, to, one_way, .. } = &self.plan[index].fault {
+            self.net.partitions.begin(index, from, to);
+            if !one_way {
+                self.net.partitions.begin(index, to, from);
+            }
+        }
+    }
+
+    /// A flapping partition closes or opens.
+    pub(super) fn flip_partition(&mut self, index: usize) {
+        let Fault::Partition { flap: Some(period), .. } = self.plan[index].fault else { return };
+        self.undo[index] = match self.undo[index] {
+            Undo::Heal => {
+                self.net.partitions.end(index);
+                Undo::Flapping
+            }
+            Undo::Flapping => {
+                self.close_partition(index);
+                Undo::Heal
+            }
+            // It has ended.
+            _ => return,
+        };
+        self.net.push(0, self.net.now + at_least_a_tick(period), Event::FaultFlips(index as u32));
+    }
+
+    fn change_clock(&mut self, node: NodeIndex, change: impl FnOnce(&mut Clock, crate::Time)) {
+        self.net.counts.clock_changes += 1;
+        let changed = &mut self.nodes[node.as_usize()];
+        change(&mut changed.clock, self.net.now);
+        // The armed event is for a time that the clock no longer agrees on.
+        changed.armed = None;
+        self.arm(node.0);
+    }
+
+    /// A paused node goes on: first what came in, then what it has to say, then its timers.
+    fn resume(&mut self, node: NodeIndex, watch: &mut impl Watch<M>) {
+        self.nodes[node.as_usize()].state = State::Up;
+        self.nodes[node.as_usize()].waiting_datagrams = 0;
+        while let Some(waiting) = self.nodes[node.as_usize()].waiting.pop_front() {
+            self.give(node.0, waiting, watch);
+        }
+        let pipes: Vec<_> = self.net.ends[node.as_usize()].values().copied().collect();
+        for (pipe, side) in pipes {
+            let is_still = self.net.ends[node.as_usize()].values().any(|end| *end == (pipe, side));
+            if is_still {
+                self.read(pipe, side, watch);
+            }
+        }
+        for (pipe, side) in self.net.ends[node.as_usize()].values().copied().collect::<Vec<_>>() {
+            if self.net.pipes[pipe as usize].ends[side].wants_fill {
+                self.net.fills.push((pipe, side));
+            }
+        }
+        self.drain(node.0, watch);
+    }
+
+    fn reset_pipes(&mut self, a: NodeIndex, b: NodeIndex, watch: &mut impl Watch<M>) {
+        let between: Vec<_> = self.net.ends[a.as_usize()]
+            .values()
+            .filter(|(pipe, side)| self.net.pipes[*pipe as usize].ends[1 - side].node == b)
+            .map(|(pipe, side)| (*pipe, *side))
+            .collect();
+        for (pipe, side) in between {
+            // Held by a count of its own, since what the ends do about it may let go of the pipe.
+            self.net.pipes[pipe as usize].events += 1;
+            self.close_pipe_end(pipe, side, PipeEnd::Reset, watch);
+            self.close_pipe_end(pipe, 1 - side, PipeEnd::Reset, watch);
+            self.net.pipes[pipe as usize].events -= 1;
+            self.net.reap(pipe);
+        }
+    }
+}
+
+/// A period of zero would never let time go on.
+fn at_least_a_tick(period: Duration) -> Duration {
+    period.max(Duration::from_micros(1))
+}

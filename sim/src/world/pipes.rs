@@ -1,0 +1,344 @@
+//! Moves the bytes of pipes: dialling, segments, acknowledgements, resets. No machine is called here except to fill.
+
+use super::net::{Event, Net};
+use crate::ledger::{Address, Subject};
+use crate::pipe::{
+    ACCEPTOR, ACK, DIALLER, End, Phase, Pipe, RST, SYN, SYN_ACK, Segment, Side, Travel, lane, retransmission_after,
+};
+use crate::trace::{Kind, digest};
+use crate::{NodeIndex, Time};
+use machine::{Addr, Duration, Machine, PipeId};
+
+/// The first wait for the answer to a dial (RFC 6298, 2.1); it doubles.
+const DIAL_AGAIN: Duration = Duration::from_secs(1);
+
+impl Net {
+    /// A machine dials.
+    pub(super) fn open_pipe(&mut self, node: u32, incarnation: u64, id: PipeId, to: Addr) {
+        let target = self.find(to);
+        self.record(
+            Kind::OpenPipe,
+            node,
+            target.map_or(NodeIndex::NONE, |(peer, _)| NodeIndex(peer)),
+            id.as_u64(),
+            0,
+            None,
+        );
+        // An address that nobody has: dialled all the same, and refused by whoever routes there.
+        let (peer, port_matches) = target.unwrap_or((node, false));
+        let dials = self.dials.entry((node, peer)).or_insert(0);
+        let dial = *dials;
+        *dials += 1;
+        let key = self.links.key(self.roots.pipe, node, peer).number(dial);
+        let pipe = self.pipes.insert(Pipe {
+            serial: self.pipes_made,
+            ends: [
+                End::new(NodeIndex(node), incarnation, id),
+                End::new(NodeIndex(peer), 0, PipeId::accepted(u64::MAX / 2 - 1)),
+            ],
+            dial,
+            key,
+            dialled_at: self.now,
+            accepted: false,
+            port_matches,
+            events: 0,
+        }) as u32;
+        self.pipes_made += 1;
+        let known = self.ends[node as usize].insert(id, (pipe, DIALLER));
+        assert!(known.is_none(), "a machine opened a pipe under an id that it had used");
+        self.dial(pipe);
+    }
+
+    /// Sends the dial, again and again; the caller reaps.
+    pub(super) fn dial(&mut self, index: u32) {
+        let pipe = &self.pipes[index as usize];
+        let from = pipe.ends[DIALLER].node.0;
+        let attempt = dial_attempt(self.now.since(pipe.dialled_at));
+        let silent = self.pipe_profile.silent.hits(pipe.key.draw(lane::SILENT));
+        let delay = self.segment_delay(index, DIALLER, SYN, attempt, 0, 0);
+        match delay {
+            Some(delay) if !silent => self.pipe_event(from, index, delay, Event::DialArrives(index)),
+            _ => self.dial_again(index),
+        }
+    }
+
+    /// Waits for the next attempt, or for the end of all attempts.
+    pub(super) fn dial_again(&mut self, index: u32) {
+        let pipe = &self.pipes[index as usize];
+        let from = pipe.ends[DIALLER].node.0;
+        let waited = self.now.since(pipe.dialled_at);
+        // 1 s, then 2, then 4: attempts at 1, 3, 7 s after the first.
+        let next = DIAL_AGAIN + waited.saturating_mul(2);
+        let end = self.pipe_profile.patience;
+        let wait = next.min(end.max(waited)).saturating_sub(waited);
+        self.pipe_event(from, index, wait, Event::Dial(index));
+    }
+
+    /// Whether the dialler has waited as long as it will.
+    pub(super) fn dial_is_over(&self, index: u32) -> bool {
+        self.now.since(self.pipes[index as usize].dialled_at) >= self.pipe_profile.patience
+    }
+
+    /// Schedules an event that names a pipe.
+    pub(super) fn pipe_event(&mut self, node: u32, pipe: u32, after: Duration, what: Event) {
+        self.pipes[pipe as usize].events += 1;
+        self.push_for(node, after, what);
+    }
+
+    /// Forgets a pipe that both ends have forgotten and no event names.
+    pub(super) fn reap(&mut self, index: u32) {
+        let pipe = &self.pipes[index as usize];
+        if pipe.events == 0 && pipe.ends.iter().all(|end| end.phase == Phase::Closed) {
+            self.pipes.remove(index as usize);
+        }
+    }
+
+    /// How long one sending of a segment takes, or `None` when it is lost on the way.
+    pub(super) fn segment_delay(
+        &mut self,
+        index: u32,
+        side: Side,
+        number: u64,
+        attempt: u32,
+        length: u32,
+        digest: u64,
+    ) -> Option<Duration> {
+        let pipe = &self.pipes[index as usize];
+        let (from, to) = (pipe.ends[side].node.0, pipe.ends[1 - side].node.0);
+        let key = pipe.segment_key(side, number, attempt);
+        let address = Address::Segment {
+            dialler: pipe.ends[DIALLER].node,
+            acceptor: pipe.ends[ACCEPTOR].node,
+            dial: pipe.dial,
+            forward: side == DIALLER,
+            number,
+            attempt,
+        };
+        let fate = self.links.profile(from, to).fate(key, length.max(1));
+        let lost = fate.lost
+            || fate.flipped_bit.is_some()
+            || fate.truncated_to.is_some()
+            || self.links.burst_takes(from, to, key);
+        let mut delay = (!lost).then_some(fate.delay);
+        if !self.ledger.is_idle() {
+            delay = self.ledger.segment(Subject { address, at: self.now, length, digest }, delay);
+        }
+        if self.partitions.block(from, to) {
+            self.counts.partitioned += 1;
+            return None;
+        }
+        let queued = self.links.departs_after(from, to, self.now, length + 40)?;
+        delay.map(|delay| delay + queued)
+    }
+
+    /// How long a segment waits before it is sent again.
+    fn retransmission(&self, index: u32, side: Side, attempt: u32) -> Duration {
+        let pipe = &self.pipes[index as usize];
+        let profile = self.links.profile(pipe.ends[side].node.0, pipe.ends[1 - side].node.0);
+        retransmission_after(profile.delay.typical(), attempt)
+    }
+
+    /// A machine has bytes for a pipe. Ids that have ended are ignored.
+    pub(super) fn want_fill(&mut self, node: u32, id: PipeId) {
+        let Some(&(pipe, side)) = self.ends[node as usize].get(&id) else { return };
+        let end = &mut self.pipes[pipe as usize].ends[side];
+        if !end.wants_fill && !end.fin_sent {
+            end.wants_fill = true;
+            self.fills.push((pipe, side));
+        }
+    }
+
+    pub(super) fn finish_pipe(&mut self, node: u32, id: PipeId) {
+        let Some(&(pipe, side)) = self.ends[node as usize].get(&id) else { return };
+        self.record(Kind::FinishPipe, node, NodeIndex::NONE, id.as_u64(), 0, None);
+        let end = &mut self.pipes[pipe as usize].ends[side];
+        if !end.finishing {
+            end.finishing = true;
+            // The half ends after the next 0 that `fill` returns, whether or not the machine asked to be filled from.
+            end.wants_fill = true;
+            self.fills.push((pipe, side));
+        }
+    }
+
+    pub(super) fn close_pipe(&mut self, node: u32, id: PipeId) {
+        let Some((pipe, side)) = self.ends[node as usize].remove(&id) else { return };
+        self.record(Kind::ClosePipe, node, NodeIndex::NONE, id.as_u64(), 0, None);
+        let was_open = self.pipes[pipe as usize].accepted;
+        self.close_end(pipe, side);
+        if was_open {
+            self.send_reset(pipe, side);
+        }
+        self.reap(pipe);
+    }
+
+    /// The end knows nothing of the pipe any more.
+    pub(super) fn close_end(&mut self, index: u32, side: Side) {
+        let end = &mut self.pipes[index as usize].ends[side];
+        end.phase = Phase::Closed;
+        end.wants_fill = false;
+        end.held.clear();
+        let (node, id) = (end.node.0, end.id);
+        if self.ends[node as usize].get(&id) == Some(&(index, side)) {
+            self.ends[node as usize].remove(&id);
+        }
+    }
+
+    /// Tells the other end that the pipe is gone; the news itself can be lost.
+    pub(super) fn send_reset(&mut self, index: u32, from: Side) {
+        let node = self.pipes[index as usize].ends[from].node.0;
+        if let Some(delay) = self.segment_delay(index, from, RST, 0, 0, 0) {
+            self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
+        }
+    }
+
+    /// Asks a machine for the bytes of one pipe, as many as there is room for, and sends them.
+    pub(super) fn fill<M: Machine>(
+        &mut self,
+        index: u32,
+        side: Side,
+        machine: &mut M,
+        scratch: &mut Vec<u8>,
+        mut filled: impl FnMut(NodeIndex, &[u8]),
+    ) {
+        loop {
+            let Some(pipe) = self.pipes.get_mut(index as usize) else { return };
+            let key = pipe.key.number(side as u64);
+            let peer = pipe.ends[1 - side].node;
+            let end = &mut pipe.ends[side];
+            let room = self.pipe_profile.buffer.max(1).saturating_sub(end.in_flight);
+            if end.phase != Phase::Open || !end.wants_fill || room == 0 {
+                return;
+            }
+            let room_max = u64::from(self.pipe_profile.room_max.max(1));
+            let room_drawn =
+                if room_max < 64 * 1024 { key.number(end.fills).within(lane::ROOM, 1, room_max) } else { room_max };
+            end.fills += 1;
+            scratch.resize(u64::from(room).min(room_drawn) as usize, 0);
+            let (node, id) = (end.node.0, end.id);
+            let length = machine.fill(id, scratch);
+            assert!(length <= scratch.len(), "a machine filled more than its room");
+            if length == 0 {
+                let end = &mut self.pipes[index as usize].ends[side];
+                end.wants_fill = false;
+                if end.finishing && !end.fin_sent {
+                    end.fin_sent = true;
+                    self.send_segment(index, side, Segment { fin: true, ..Segment::default() });
+                }
+                return;
+            }
+            self.record(Kind::Fill, node, peer, id.as_u64(), digest(&scratch[..length]), Some(length));
+            filled(peer, &scratch[..length]);
+            self.pipes[index as usize].ends[side].in_flight += length as u32;
+            let mtu = self.links.profile(node, peer.0).mtu.saturating_sub(40);
+            let segment = self.pipe_profile.segment.min(mtu).max(1) as usize;
+            for bytes in scratch[..length].chunks(segment) {
+                self.send_segment(index, side, Segment { bytes: bytes.to_vec(), fin: false, digest: digest(bytes) });
+            }
+        }
+    }
+
+    fn send_segment(&mut self, index: u32, from: Side, segment: Segment) {
+        let end = &mut self.pipes[index as usize].ends[from];
+        let number = end.next_send;
+        end.next_send += 1;
+        let travel = Travel { pipe: index, from, number, attempt: 0, first_sent: self.now, segment };
+        let travel = self.travels.insert(travel) as u32;
+        self.send_travel(travel);
+    }
+
+    /// Sends a segment, for the first time or again.
+    pub(super) fn send_travel(&mut self, at: u32) {
+        let Travel { pipe, from, number, attempt, segment, .. } = &self.travels[at as usize];
+        let (pipe, from, number, attempt) = (*pipe, *from, *number, *attempt);
+        let (length, digest) = (segment.bytes.len() as u32, segment.digest);
+        let node = self.pipes[pipe as usize].ends[from].node.0;
+        match self.segment_delay(pipe, from, number, attempt, length, digest) {
+            Some(delay) => self.pipe_event(node, pipe, delay, Event::SegmentArrives(at)),
+            None => self.travel_lost(at),
+        }
+    }
+
+    /// The segment did not arrive: it will be sent again.
+    pub(super) fn travel_lost(&mut self, at: u32) {
+        let travel = &mut self.travels[at as usize];
+        let (pipe, from, attempt) = (travel.pipe, travel.from, travel.attempt);
+        travel.attempt += 1;
+        let number = travel.number;
+        let ends = &self.pipes[pipe as usize].ends;
+        let (node, peer) = (ends[from].node.0, ends[1 - from].node);
+        self.counts.segments_lost += 1;
+        self.record(Kind::SegmentLost, node, peer, number, 0, None);
+        let wait = self.retransmission(pipe, from, attempt);
+        self.pipe_event(node, pipe, wait, Event::SendAgain(at));
+    }
+
+    /// Whether the sender has tried this segment for as long as it will.
+    pub(super) fn travel_is_over(&self, first_sent: Time) -> bool {
+        self.now.since(first_sent) >= self.pipe_profile.patience
+    }
+
+    /// Tells the writer what the reader at `side` has read, unless such news is already under way.
+    pub(super) fn send_ack(&mut self, index: u32, side: Side) {
+        let pipe = &mut self.pipes[index as usize];
+        let end = &mut pipe.ends[side];
+        if end.ack_pending || (end.unacked == 0 && !end.fin_unacked) {
+            return;
+        }
+        end.ack_pending = true;
+        end.acks += 1;
+        let (node, count) = (end.node.0, end.acks);
+        let delay = self.ack_delay(index, side, count);
+        self.pipe_event(node, index, delay, Event::AckArrives(index * 2 + (1 - side) as u32));
+    }
+
+    /// A lost acknowledgement costs time only: a later one says the same.
+    fn ack_delay(&mut self, index: u32, side: Side, count: u64) -> Duration {
+        let pipe = &self.pipes[index as usize];
+        let (from, to) = (pipe.ends[side].node.0, pipe.ends[1 - side].node.0);
+        let key = pipe.segment_key(side, ACK, 0).number(count);
+        let fate = self.links.profile(from, to).fate(key, 1);
+        if fate.lost || self.partitions.block(from, to) {
+            return fate.delay + self.retransmission(index, side, 0);
+        }
+        fate.delay
+    }
+
+    /// Gives the reader's news to the writer at `side`. False when a partition holds it up: then it is sent again.
+    pub(super) fn take_ack(&mut self, index: u32, side: Side) -> bool {
+        let reader = 1 - side;
+        let ends = &self.pipes[index as usize].ends;
+        let (from, to) = (ends[reader].node.0, ends[side].node.0);
+        if self.partitions.block(from, to) && ends[reader].phase != Phase::Closed {
+            let wait = self.retransmission(index, reader, 0);
+            self.pipe_event(from, index, wait, Event::AckArrives(index * 2 + side as u32));
+            return false;
+        }
+        let end = &mut self.pipes[index as usize].ends[reader];
+        end.ack_pending = false;
+        let read = core::mem::take(&mut end.unacked);
+        let fin = core::mem::take(&mut end.fin_unacked);
+        let writer = &mut self.pipes[index as usize].ends[side];
+        writer.in_flight = writer.in_flight.saturating_sub(read);
+        writer.fin_acked |= fin;
+        if writer.wants_fill {
+            self.fills.push((index, side));
+        }
+        true
+    }
+
+    /// Sends the answer to a dial. A lost one is repeated when the dialler asks again.
+    pub(super) fn answer(&mut self, index: u32) {
+        let pipe = &self.pipes[index as usize];
+        let node = pipe.ends[ACCEPTOR].node.0;
+        let waited = self.now.since(pipe.dialled_at);
+        match self.segment_delay(index, ACCEPTOR, SYN_ACK, dial_attempt(waited), 0, 0) {
+            Some(delay) => self.pipe_event(node, index, delay, Event::AnswerArrives(index)),
+            None => self.pipe_event(node, index, DIAL_AGAIN + waited, Event::DialArrives(index)),
+        }
+    }
+}
+
+/// Which attempt of a dial is under way so long after the first: they go out after 0, 1, 3, 7 s and so on.
+fn dial_attempt(waited: Duration) -> u32 {
+    (waited.as_nanos() / DIAL_AGAIN.as_nanos() + 1).ilog2()
+}
