@@ -186,7 +186,9 @@ impl Directions {
                 }
                 None => {
                     let mut all = vec![0; nodes].into_boxed_slice();
-                    few.iter().for_each(|(peer, count)| all[*peer as usize] = *count);
+                    for (peer, count) in few.iter() {
+                        all[*peer as usize] = *count;
+                    }
                     all[to as usize] = 1;
                     *counts = Counts::Many(all);
                     return 0;

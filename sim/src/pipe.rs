@@ -69,6 +69,7 @@ pub(crate) enum Phase {
     Closed,
 }
 
+#[expect(clippy::struct_excessive_bools, reason = "TCP's two halves end independently, each in two steps")]
 #[derive(Debug)]
 pub(crate) struct End {
     pub(crate) node: NodeIndex,

@@ -804,7 +804,7 @@ where
                 self.input(node, Input::PipeFinished { pipe }, watch);
             } else {
                 end.unacked += segment.bytes.len() as u32;
-                self.read_segment(index, side, number, segment, watch);
+                self.read_segment(index, side, number, &segment, watch);
             }
         }
         self.net.send_ack(index, side);
@@ -818,7 +818,7 @@ where
         index: u32,
         side: usize,
         number: u64,
-        segment: crate::pipe::Segment,
+        segment: &crate::pipe::Segment,
         watch: &mut impl Watch<M>,
     ) {
         let pipe = &self.net.pipes[index as usize];

@@ -119,7 +119,7 @@ impl Addresses {
     }
 }
 
-/// Simulated hosts live in the unique-local prefix fd53:494d::/64 (RFC 4193), and are numbered by their names' hashes.
+/// Simulated hosts live in the unique-local prefix `fd53:494d::/64` (RFC 4193), and are numbered by their names' hashes.
 const PREFIX: [u8; 8] = [0xFD, 0x53, 0x49, 0x4D, 0, 0, 0, 0];
 
 fn host_of(name: NameHash) -> Host {
@@ -279,19 +279,18 @@ impl Net {
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
         match to {
-            Destination::Addr(addr) => match self.find(addr) {
-                Some((to, true)) => {
+            Destination::Addr(addr) => {
+                if let Some((to, true)) = self.find(addr) {
                     let number = self.links.next_number(from, to);
                     let key = self.links.key(self.roots.datagram, from, to).number(number);
                     let address = Address::Datagram { from: NodeIndex(from), to: NodeIndex(to), number };
                     self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
                     self.transmit(Flight { from, to, number, digest, key, address }, bytes);
-                }
-                _ => {
+                } else {
                     self.counts.unreachable += 1;
                     self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
                 }
-            },
+            }
             Destination::Group => {
                 let number = self.groups_sent[from as usize];
                 self.groups_sent[from as usize] += 1;
