@@ -1,0 +1,209 @@
+//! How fast the engine is, against a bare loop that does the same work without nodes, links or a trace.
+//!
+//! Each node sends 64 bytes to a random other node every 10 ms; links take 1 to 9 ms and lose nothing. Rounds are interleaved
+//! in one process, and CPU time is counted. `cargo bench -p sim --bench engine`.
+
+#![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports ratios")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
+
+use machine::{Boot, Destination, Duration, Input, Instant, Machine, Output, PipeId};
+use sim::fate::{Key, NameHash};
+use sim::schedule::{Heap, Order, Queue, Scheduled, Wheel};
+use sim::{Config, Delay, LinkProfile, NodeConfig, NodeIndex, Time, World};
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::rc::Rc;
+
+const PERIOD: Duration = Duration::from_millis(10);
+const DELAY: (u64, u64) = (1_000_000, 9_000_000);
+
+/// Sends, counts, and does nothing else.
+struct Null {
+    peers: Rc<RefCell<Vec<machine::Addr>>>,
+    me: u32,
+    random: u64,
+    next: Instant,
+    sends: bool,
+    message: [u8; 64],
+    received: u64,
+}
+
+fn next_random(state: &mut u64) -> u64 {
+    *state = state.wrapping_add(0x9E37_79B9_7F4A_7C15);
+    let z = (*state ^ (*state >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB)
+}
+
+/// A random node other than `me`.
+fn other(random: u64, me: u32, nodes: u32) -> u32 {
+    let pick = ((u128::from(random) * u128::from(nodes - 1)) >> 64) as u32;
+    pick + u32::from(pick >= me)
+}
+
+impl Null {
+    fn new(peers: Rc<RefCell<Vec<machine::Addr>>>, node: NodeIndex, boot: &Boot) -> Self {
+        let me = node.as_usize() as u32;
+        let first = boot.now + Duration::from_nanos(u64::from(me) * 9_973 % PERIOD.as_nanos());
+        Self { peers, me, random: u64::from(me), next: first, sends: false, message: [0; 64], received: 0 }
+    }
+}
+
+impl Machine for Null {
+    type Command = ();
+    type Event = ();
+
+    fn handle(&mut self, now: Instant, input: Input<'_, ()>) {
+        match input {
+            Input::Timeout if now >= self.next => {
+                self.next = self.next + PERIOD;
+                self.sends = true;
+            }
+            Input::Datagram { bytes, .. } => self.received += u64::from(bytes[0]) + 1,
+            _ => {}
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output<'_, ()>> {
+        if !core::mem::take(&mut self.sends) {
+            return None;
+        }
+        let random = next_random(&mut self.random);
+        self.message[..8].copy_from_slice(&random.to_le_bytes());
+        let peers = self.peers.borrow();
+        let to = peers[other(random, self.me, peers.len() as u32) as usize];
+        Some(Output::Datagram { to: Destination::Addr(to), bytes: &self.message })
+    }
+
+    fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
+        0
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        Some(self.next)
+    }
+}
+
+fn world(nodes: u32, seed: u64) -> World<Null> {
+    let mut config = Config::new(seed, (0..nodes).map(|node| NodeConfig::new(format!("node-{node:05}"))));
+    config.link = LinkProfile {
+        delay: Delay::Uniform(Duration::from_nanos(DELAY.0), Duration::from_nanos(DELAY.1)),
+        ..LinkProfile::default()
+    };
+    let peers = Rc::new(RefCell::new(Vec::new()));
+    let shared = Rc::clone(&peers);
+    let world = World::new(config, move |node, _, boot| Null::new(Rc::clone(&shared), node, &boot));
+    *peers.borrow_mut() = (0..nodes).map(|node| world.addr(NodeIndex::new(node))).collect();
+    world
+}
+
+/// Virtual time in which so many messages are sent.
+fn span(nodes: u32, messages: u64) -> Time {
+    Time::from_nanos(messages / u64::from(nodes) * PERIOD.as_nanos())
+}
+
+fn engine(nodes: u32, messages: u64) -> u64 {
+    let mut world = world(nodes, 1);
+    black_box(world.run(span(nodes, messages), &mut ()));
+    let received: u64 = (0..nodes).map(|node| world.machine(NodeIndex::new(node)).unwrap().received.min(1)).sum();
+    assert!(received > 0 && world.trace_hash() != 0);
+    world.events()
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bare {
+    Send(u32),
+    Arrive(u32),
+}
+
+/// The least that such a simulation does: a queue, one keyed draw and one 64-byte copy for each message.
+fn bare<Q: Queue<Bare> + Default>(nodes: u32, messages: u64) -> u64 {
+    let mut queue = Q::default();
+    let mut counts = vec![(0_u64, 0_u64); nodes as usize];
+    let mut packets: Vec<[u8; 64]> = Vec::new();
+    let mut free = Vec::new();
+    let root = Key::root(1).pair(NameHash::of("bare"), NameHash::of("bare"));
+    let mut scheduled = 0;
+    for node in 0..nodes {
+        let at = Time::from_nanos(u64::from(node) * 9_973 % PERIOD.as_nanos());
+        queue.push(Scheduled { at, order: Order::new(node, scheduled), what: Bare::Send(node) });
+        scheduled += 1;
+    }
+    let until = span(nodes, messages);
+    let mut message = [0; 64];
+    while let Some(event) = queue.pop(until) {
+        match event.what {
+            Bare::Send(node) => {
+                let random = next_random(&mut counts[node as usize].0);
+                let to = other(random, node, nodes);
+                message[..8].copy_from_slice(&random.to_le_bytes());
+                let packet = free.pop().unwrap_or_else(|| {
+                    packets.push([0; 64]);
+                    packets.len() as u32 - 1
+                });
+                packets[packet as usize] = message;
+                let delay = root.number(random).within(0, DELAY.0, DELAY.1);
+                let at = event.at + Duration::from_nanos(delay);
+                let arrive = Bare::Arrive(packet << 16 | to);
+                queue.push(Scheduled { at, order: Order::new(node, scheduled), what: arrive });
+                queue.push(Scheduled {
+                    at: event.at + PERIOD,
+                    order: Order::new(node, scheduled + 1),
+                    what: event.what,
+                });
+                scheduled += 2;
+            }
+            Bare::Arrive(packet) => {
+                counts[(packet & 0xFFFF) as usize].1 += u64::from(packets[(packet >> 16) as usize][0]) + 1;
+                free.push(packet >> 16);
+            }
+        }
+    }
+    black_box(&counts);
+    scheduled
+}
+
+fn cpu_seconds(work: impl FnOnce() -> u64) -> f64 {
+    let clock = || {
+        let time = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
+        time.tv_sec as f64 + time.tv_nsec as f64 / 1e9
+    };
+    let start = clock();
+    black_box(work());
+    clock() - start
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values[values.len() / 2]
+}
+
+fn main() {
+    const ROUNDS: usize = 9;
+    const MESSAGES: u64 = 500_000;
+    println!("| nodes | bare heap, M msg/s | bare wheel | engine | engine : faster bare |");
+    println!("| --- | --- | --- | --- | --- |");
+    for nodes in [2, 10, 100, 1000] {
+        let (mut heaps, mut wheels, mut engines) = (Vec::new(), Vec::new(), Vec::new());
+        for _ in 0..ROUNDS {
+            heaps.push(cpu_seconds(|| bare::<Heap<Bare>>(nodes, MESSAGES)));
+            wheels.push(cpu_seconds(|| bare::<Wheel<Bare>>(nodes, MESSAGES)));
+            engines.push(cpu_seconds(|| engine(nodes, MESSAGES)));
+        }
+        let ratio = |(engine, (heap, wheel)): (&f64, (&f64, &f64))| engine / heap.min(*wheel);
+        let ratios = engines.iter().zip(heaps.iter().zip(&wheels)).map(ratio).collect();
+        let rate = |seconds: Vec<f64>| MESSAGES as f64 / median(seconds) / 1e6;
+        let (heap, wheel, engine) = (rate(heaps), rate(wheels), rate(engines));
+        println!("| {nodes} | {heap:.1} | {wheel:.1} | {engine:.1} | {:.2} |", median(ratios));
+    }
+    const RUNS: u64 = 5_000;
+    let tiny = |seed| {
+        let mut world = world(3, seed);
+        world.run(Time::from_millis(1_000), &mut ());
+        world.events()
+    };
+    let seconds = (0..ROUNDS).map(|_| cpu_seconds(|| (0..RUNS).map(tiny).sum())).collect();
+    println!(
+        "\ntiny simulations (3 nodes, 300 messages, construction included) a second: {:.0}",
+        RUNS as f64 / median(seconds)
+    );
+}
