@@ -1,7 +1,7 @@
 //! How fast the engine is, against a bare loop that does the same work without nodes, links or a trace.
 //!
 //! Each node sends 64 bytes to a random other node every 10 ms; links take 1 to 9 ms and lose nothing. Rounds are interleaved
-//! in one process, and CPU time is counted. `cargo bench -p sim --bench engine`.
+//! in one process, and CPU time is counted. `cargo bench -p sim --bench engine`; numbers of nodes may follow `--`.
 
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports ratios")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
@@ -177,12 +177,16 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
+const ROUNDS: usize = 9;
+const MESSAGES: u64 = 500_000;
+/// Tiny simulations in a round.
+const RUNS: u64 = 5_000;
+
 fn main() {
-    const ROUNDS: usize = 9;
-    const MESSAGES: u64 = 500_000;
     println!("| nodes | bare heap, M msg/s | bare wheel | engine | engine : faster bare |");
     println!("| --- | --- | --- | --- | --- |");
-    for nodes in [2, 10, 100, 1000] {
+    let asked: Vec<u32> = std::env::args().filter_map(|argument| argument.parse().ok()).collect();
+    for nodes in if asked.is_empty() { vec![2, 10, 100, 1000] } else { asked } {
         let (mut heaps, mut wheels, mut engines) = (Vec::new(), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
             heaps.push(cpu_seconds(|| bare::<Heap<Bare>>(nodes, MESSAGES)));
@@ -195,7 +199,6 @@ fn main() {
         let (heap, wheel, engine) = (rate(heaps), rate(wheels), rate(engines));
         println!("| {nodes} | {heap:.1} | {wheel:.1} | {engine:.1} | {:.2} |", median(ratios));
     }
-    const RUNS: u64 = 5_000;
     let tiny = |seed| {
         let mut world = world(3, seed);
         world.run(Time::from_millis(1_000), &mut ());

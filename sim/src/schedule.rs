@@ -93,46 +93,59 @@ impl<T: Eq> Queue<T> for Heap<T> {
     }
 }
 
-/// 1024 lists of entries, with a bit for each that is not empty.
+/// 1024 lists of entries, with a bit for each that is not empty, and a bit for each 64 of those.
 #[derive(Debug)]
 struct Level {
     heads: Box<[u32; SLOTS]>,
-    occupied: [u64; SLOTS / 64],
+    occupied: [u64; WORDS],
+    words: u16,
 }
+
+const WORDS: usize = SLOTS / 64;
 
 impl Level {
     fn new() -> Self {
-        Self { heads: Box::new([NIL; SLOTS]), occupied: [0; SLOTS / 64] }
+        Self { heads: Box::new([NIL; SLOTS]), occupied: [0; WORDS], words: 0 }
     }
 
     /// Empties a slot and returns its first entry.
     #[inline]
     fn take(&mut self, index: u64) -> u32 {
         let slot = (index as usize) % SLOTS;
-        self.occupied[slot / 64] &= !(1 << (slot % 64));
+        let word = &mut self.occupied[slot / 64];
+        *word &= !(1 << (slot % 64));
+        if *word == 0 {
+            self.words &= !(1 << (slot / 64));
+        }
         core::mem::replace(&mut self.heads[slot], NIL)
+    }
+
+    /// Puts an entry first in a slot, and returns the one that was.
+    #[inline]
+    fn put(&mut self, index: u64, entry: u32) -> u32 {
+        let slot = (index as usize) % SLOTS;
+        self.occupied[slot / 64] |= 1 << (slot % 64);
+        self.words |= 1 << (slot / 64);
+        core::mem::replace(&mut self.heads[slot], entry)
     }
 
     /// The first occupied index after `index`, at most a turn of the wheel ahead.
     #[inline]
     fn next_after(&self, index: u64) -> Option<u64> {
-        let start = (index as usize + 1) % SLOTS;
-        let (first_word, first_bit) = (start / 64, start % 64);
-        for step in 0..=self.occupied.len() {
-            let word = (first_word + step) % self.occupied.len();
-            let mut bits = self.occupied[word];
-            if step == 0 {
-                bits &= u64::MAX << first_bit;
-            } else if step == self.occupied.len() {
-                bits &= !(u64::MAX << first_bit);
-            }
-            if bits != 0 {
-                let slot = word * 64 + bits.trailing_zeros() as usize;
-                let ahead = (slot + SLOTS - start) % SLOTS;
-                return Some(index + 1 + ahead as u64);
-            }
+        if self.words == 0 {
+            return None;
         }
-        None
+        let start = (index as usize + 1) % SLOTS;
+        let (word, bit) = (start / 64, start % 64);
+        let here = self.occupied[word] >> bit;
+        if here != 0 {
+            return Some(index + 1 + u64::from(here.trailing_zeros()));
+        }
+        // The words after this one and around; this one comes last, for the slots before the start.
+        let next = (word + 1 + self.words.rotate_right(word as u32 + 1).trailing_zeros() as usize) % WORDS;
+        let slot = next * 64 + self.occupied[next].trailing_zeros() as usize;
+        let ahead = (slot + SLOTS - start) % SLOTS;
+        Some(index + 1 + ahead as u64)
     }
 }
 
@@ -175,19 +188,15 @@ impl<T: Copy + Eq> Wheel<T> {
     #[inline]
     fn link(&mut self, event: Scheduled<T>, coarse: bool, index: u64) {
         let level = if coarse { &mut self.coarse } else { &mut self.fine };
-        let slot = (index as usize) % SLOTS;
-        let entry = Entry { event, next: level.heads[slot] };
-        let at = if self.free == NIL {
-            self.entries.push(entry);
-            self.entries.len() as u32 - 1
+        if self.free == NIL {
+            let next = level.put(index, self.entries.len() as u32);
+            self.entries.push(Entry { event, next });
         } else {
             let at = self.free;
-            self.free = self.entries[at as usize].next;
-            self.entries[at as usize] = entry;
-            at
-        };
-        level.heads[slot] = at;
-        level.occupied[slot / 64] |= 1 << (slot % 64);
+            let entry = &mut self.entries[at as usize];
+            self.free = entry.next;
+            *entry = Entry { event, next: level.put(index, at) };
+        }
     }
 
     /// Unlinks an entry of a taken list: its event and its successor.

@@ -1,0 +1,197 @@
+//! The architecture's invariants as checks over `cargo metadata`: who depends on whom, what a `no_std` core pulls in, and
+//! that the minimum Rust version is true. Reads the metadata; runs nothing.
+
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The cores: they run on bare metal, so nothing below them may need an operating system.
+const NO_STD: &[&str] = &["machine", "fabric", "scenario-actor", "netstackd"];
+
+/// What needs an operating system, or is a source of chance or time.
+const NEVER_BELOW_NO_STD: &[&str] = &["std", "getrandom", "parking_lot", "instant", "web-time", "libc", "rustix"];
+
+/// Who of ours may depend on whom of ours, apart from tests. A package that is not listed may depend on none.
+const MAY_DEPEND: &[(&str, &[&str])] = &[
+    ("machine", &[]),
+    ("sim", &["machine"]),
+    ("toys", &["machine"]),
+    ("fabric", &["machine"]),
+    ("shim-tcp", &["machine"]),
+    ("netstackd", &["machine"]),
+    ("scenario-actor", &["fabric", "machine"]),
+    ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
+    ("hygiene", &[]),
+];
+
+/// One package of the graph.
+#[derive(Debug, Default)]
+struct Package {
+    name: String,
+    rust_version: Option<(u64, u64)>,
+    /// By package id; what tests and build scripts need is not in it.
+    depends_on: BTreeSet<String>,
+}
+
+/// All packages by id, and which of them are ours.
+#[derive(Debug)]
+struct Graph {
+    packages: BTreeMap<String, Package>,
+    ours: BTreeSet<String>,
+}
+
+/// Checks the output of `cargo metadata --format-version 1`.
+///
+/// # Errors
+/// Every broken invariant, a line each; or that the text is no such metadata.
+pub fn check(metadata: &str) -> Result<(), Vec<String>> {
+    let json: Value = serde_json::from_str(metadata).map_err(|error| vec![format!("metadata is not JSON: {error}")])?;
+    let graph = Graph::read(&json).ok_or_else(|| vec!["metadata lacks packages, members or their graph".to_owned()])?;
+    let mut faults = graph.directions();
+    faults.extend(graph.no_std_closures());
+    faults.extend(graph.minimum_version());
+    if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+fn version(text: &str) -> Option<(u64, u64)> {
+    let mut parts = text.split('.').map(str::parse);
+    Some((parts.next()?.ok()?, parts.next().unwrap_or(Ok(0)).ok()?))
+}
+
+impl Graph {
+    fn read(json: &Value) -> Option<Self> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let mut packages = BTreeMap::new();
+        for package in json.get("packages")?.as_array()? {
+            let rust_version = package.get("rust_version").and_then(Value::as_str).and_then(version);
+            let name = text(package.get("name")?)?;
+            packages.insert(text(package.get("id")?)?, Package { name, rust_version, ..Package::default() });
+        }
+        for node in json.get("resolve")?.get("nodes")?.as_array()? {
+            let package = packages.get_mut(node.get("id")?.as_str()?)?;
+            for dependency in node.get("deps")?.as_array()? {
+                let is_normal = |kind: &Value| kind.get("kind").is_some_and(Value::is_null);
+                if dependency.get("dep_kinds")?.as_array()?.iter().any(is_normal) {
+                    package.depends_on.insert(text(dependency.get("pkg")?)?);
+                }
+            }
+        }
+        let ours = json.get("workspace_members")?.as_array()?.iter().map(text).collect::<Option<_>>()?;
+        Some(Self { packages, ours })
+    }
+
+    fn our_packages(&self) -> impl Iterator<Item = (&String, &Package)> {
+        self.packages.iter().filter(|(id, _)| self.ours.contains(*id))
+    }
+
+    fn directions(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (_, package) in self.our_packages() {
+            let Some((_, allowed)) = MAY_DEPEND.iter().find(|(name, _)| *name == package.name) else {
+                faults.push(format!(
+                    "{} is not in the table of who may depend on whom: add it to ci/hygiene",
+                    package.name
+                ));
+                continue;
+            };
+            for dependency in package.depends_on.intersection(&self.ours) {
+                let name = &self.packages[dependency].name;
+                if !allowed.contains(&name.as_str()) {
+                    faults.push(format!("{} must not depend on {name}", package.name));
+                }
+            }
+        }
+        faults
+    }
+
+    fn no_std_closures(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for (id, package) in self.our_packages().filter(|(_, package)| NO_STD.contains(&package.name.as_str())) {
+            let (mut seen, mut open) = (BTreeSet::new(), vec![id]);
+            while let Some(id) = open.pop() {
+                if !seen.insert(id) {
+                    continue;
+                }
+                let Some(below) = self.packages.get(id) else { continue };
+                if NEVER_BELOW_NO_STD.contains(&below.name.as_str()) {
+                    faults.push(format!("{} is no_std and pulls in {}", package.name, below.name));
+                }
+                open.extend(&below.depends_on);
+            }
+        }
+        faults
+    }
+
+    /// Our `rust-version` is at least that of all we are built from. What only some host needs counts too.
+    fn minimum_version(&self) -> Vec<String> {
+        let highest = self.packages.iter().filter(|(id, _)| !self.ours.contains(*id)).map(|(_, package)| package);
+        let Some(highest) = highest.max_by_key(|package| package.rust_version) else { return Vec::new() };
+        let is_short = |package: &Package| package.rust_version < highest.rust_version;
+        let short = self.our_packages().filter(|(_, package)| is_short(package));
+        short.map(|(_, package)| format!("{} claims an older Rust than {} needs", package.name, highest.name)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A workspace of these packages: name, minimum Rust, normal dependencies. Names starting with `ext-` are others'.
+    fn metadata(packages: &[(&str, &str, &[&str])]) -> String {
+        let name = |name: &str| name.trim_start_matches("ext-").to_owned();
+        let list =
+            packages.iter().map(|(id, rust, _)| serde_json::json!({"id": id, "name": name(id), "rust_version": rust}));
+        let kinds = serde_json::json!([{"kind": null}]);
+        let deps = |on: &[&str]| -> Vec<Value> {
+            on.iter().map(|id| serde_json::json!({"pkg": id, "dep_kinds": kinds})).collect()
+        };
+        let nodes = packages.iter().map(|(id, _, on)| serde_json::json!({"id": id, "deps": deps(on)}));
+        let ours = packages.iter().map(|(id, ..)| *id).filter(|id| !id.starts_with("ext-"));
+        serde_json::json!({
+            "packages": list.collect::<Vec<_>>(),
+            "resolve": {"nodes": nodes.collect::<Vec<_>>()},
+            "workspace_members": ours.collect::<Vec<_>>(),
+        })
+        .to_string()
+    }
+
+    fn faults(packages: &[(&str, &str, &[&str])]) -> Vec<String> {
+        check(&metadata(packages)).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn an_honest_workspace_passes() {
+        assert_eq!(faults(&[("machine", "1.91", &[]), ("sim", "1.91", &["machine"])]), [""; 0]);
+    }
+
+    #[test]
+    fn the_engine_must_not_know_the_fabric() {
+        let packages: &[(&str, &str, &[&str])] = &[("fabric", "1.91", &[]), ("sim", "1.91", &["fabric"])];
+        assert_eq!(faults(packages), ["sim must not depend on fabric"]);
+    }
+
+    #[test]
+    fn a_core_must_not_pull_in_an_operating_system_even_far_below() {
+        let packages: &[(&str, &str, &[&str])] = &[
+            ("fabric", "1.91", &["ext-rand"]),
+            ("ext-rand", "1.60", &["ext-getrandom"]),
+            ("ext-getrandom", "1.60", &[]),
+        ];
+        assert_eq!(faults(packages), ["fabric is no_std and pulls in getrandom"]);
+    }
+
+    #[test]
+    fn the_minimum_rust_version_is_that_of_the_newest_dependency() {
+        let packages: &[(&str, &str, &[&str])] = &[("sim", "1.85", &["ext-new"]), ("ext-new", "1.91", &[])];
+        assert_eq!(faults(packages), ["sim claims an older Rust than new needs"]);
+    }
+
+    #[test]
+    fn a_new_package_has_to_be_placed() {
+        assert_eq!(faults(&[("thing", "1.91", &[])]).len(), 1);
+    }
+
+    #[test]
+    fn what_is_no_metadata_is_refused() {
+        assert!(check("").is_err() && check("{}").is_err());
+    }
+}
