@@ -3,19 +3,14 @@
 use std::process::{Command, ExitCode};
 
 fn main() -> ExitCode {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let output = match Command::new(cargo).args(["metadata", "--format-version", "1", "--locked"]).output() {
-        Ok(output) if output.status.success() => output.stdout,
-        Ok(output) => {
-            eprint!("{}", String::from_utf8_lossy(&output.stderr));
-            return ExitCode::from(2);
-        }
-        Err(error) => {
-            eprintln!("hygiene: cargo metadata does not run: {error}");
+    let (all, guest) = match (metadata(&[]), metadata(&["--filter-platform", hygiene::GUEST_PLATFORM])) {
+        (Ok(all), Ok(guest)) => (all, guest),
+        (Err(error), _) | (_, Err(error)) => {
+            eprintln!("hygiene: cargo metadata fails: {error}");
             return ExitCode::from(2);
         }
     };
-    match hygiene::check(&String::from_utf8_lossy(&output)) {
+    match hygiene::check(&all, &guest) {
         Ok(()) => ExitCode::SUCCESS,
         Err(faults) => {
             for fault in faults {
@@ -24,4 +19,15 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn metadata(arguments: &[&str]) -> Result<String, String> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["metadata", "--format-version", "1", "--locked"]).args(arguments);
+    let output = command.output().map_err(|error| error.to_string())?;
+    if !output.status.success() {
+        return Err(String::from_utf8_lossy(&output.stderr).into_owned());
+    }
+    String::from_utf8(output.stdout).map_err(|error| error.to_string())
 }
