@@ -119,7 +119,7 @@ impl LinkProfile {
     }
 }
 
-/// What one direction remembers beyond its packet count.
+/// What one direction has of its own: a profile, a burst, a queue.
 #[derive(Clone, Copy, Debug)]
 struct Special {
     profile: LinkProfile,
@@ -128,22 +128,10 @@ struct Special {
     busy_until: Time,
 }
 
-/// How many datagrams one node has sent to each other node.
-#[derive(Debug)]
-enum Counts {
-    /// A few peers: one look along a line.
-    Few(Vec<(u32, u32)>),
-    /// By the peer's index.
-    Many(Box<[u32]>),
-}
-
-const FEW_PEERS_MAX: usize = 8;
-
-/// Every direction between any two of the nodes: profiles, packet numbers, queues.
+/// Every direction between any two of the nodes: profiles, bursts, queues.
 #[derive(Debug)]
 pub(crate) struct Directions {
     default: LinkProfile,
-    counts: Vec<Counts>,
     special: BTreeMap<(u32, u32), Special>,
     /// By source: whether a look into `special` can find anything.
     is_special: Vec<bool>,
@@ -152,13 +140,8 @@ pub(crate) struct Directions {
 
 impl Directions {
     pub(crate) fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
-        let mut directions = Self {
-            counts: names.iter().map(|_| Counts::Few(Vec::new())).collect(),
-            is_special: vec![default.has_state(); names.len()],
-            default,
-            special: BTreeMap::new(),
-            names,
-        };
+        let mut directions =
+            Self { is_special: vec![default.has_state(); names.len()], default, special: BTreeMap::new(), names };
         for (from, to, profile) in overrides {
             directions.set_profile(*from, *to, *profile);
         }
@@ -169,35 +152,6 @@ impl Directions {
     #[inline]
     pub(crate) fn key(&self, root: Key, from: u32, to: u32) -> Key {
         root.pair(self.names[from as usize], self.names[to as usize])
-    }
-
-    /// The number of the next datagram of this direction.
-    #[inline]
-    pub(crate) fn next_number(&mut self, from: u32, to: u32) -> u64 {
-        let nodes = self.names.len();
-        let counts = &mut self.counts[from as usize];
-        let count = match counts {
-            Counts::Many(all) => &mut all[to as usize],
-            Counts::Few(few) => match few.iter().position(|(peer, _)| *peer == to) {
-                Some(place) => &mut few[place].1,
-                None if few.len() < FEW_PEERS_MAX => {
-                    few.push((to, 1));
-                    return 0;
-                }
-                None => {
-                    let mut all = vec![0; nodes].into_boxed_slice();
-                    for (peer, count) in few.iter() {
-                        all[*peer as usize] = *count;
-                    }
-                    all[to as usize] = 1;
-                    *counts = Counts::Many(all);
-                    return 0;
-                }
-            },
-        };
-        let number = *count;
-        *count += 1;
-        u64::from(number)
     }
 
     #[inline]
@@ -293,18 +247,6 @@ mod tests {
         let bursts = lost.windows(2).filter(|pair| !pair[0] && pair[1]).count();
         assert!((3_000..5_000).contains(&total), "{total}");
         assert!((3..=5).contains(&(total / bursts)), "{total} / {bursts}");
-    }
-
-    #[test]
-    fn packet_numbers_count_each_direction_alone_however_many_peers() {
-        let names = (0..20).map(|n| NameHash::of(&n.to_string())).collect();
-        let mut links = Directions::new(names, LinkProfile::default(), &[]);
-        for round in 0..3 {
-            for to in 1..20 {
-                assert_eq!(links.next_number(0, to), round);
-            }
-        }
-        assert_eq!(links.next_number(1, 0), 0);
     }
 
     #[test]

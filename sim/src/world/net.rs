@@ -5,6 +5,7 @@ use crate::fate::{Key, NameHash};
 use crate::fault::{Counts, Partitions};
 use crate::ledger::{Address, Ledger, Subject};
 use crate::link::{Directions, PacketFate};
+use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
 use crate::tap::{Injection, Tap};
@@ -166,6 +167,7 @@ pub(super) struct Net {
     addresses: Addresses,
     pub(super) roots: Roots,
     pub(super) links: Directions,
+    numbers: Numbers,
     pub(super) partitions: Partitions,
     pub(super) counts: Counts,
     pub(super) ledger: Ledger,
@@ -200,6 +202,7 @@ impl Net {
             addresses: Addresses::new(&hashes),
             roots: Roots::new(config.seed),
             links: Directions::new(hashes.clone(), config.link, config.links),
+            numbers: Numbers::new(names.len()),
             partitions: Partitions::default(),
             counts: Counts::default(),
             ledger: Ledger::default(),
@@ -281,7 +284,7 @@ impl Net {
         match to {
             Destination::Addr(addr) => {
                 if let Some((to, true)) = self.find(addr) {
-                    let number = self.links.next_number(from, to);
+                    let number = self.numbers.next(from, to);
                     let key = self.links.key(self.roots.datagram, from, to).number(number);
                     let address = Address::Datagram { from: NodeIndex(from), to: NodeIndex(to), number };
                     self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
@@ -377,7 +380,7 @@ impl Net {
 
     /// A tap's own datagram: it meets the link's delay only.
     pub(super) fn inject(&mut self, from: u32, to: u32, bytes: &[u8]) {
-        let number = self.links.next_number(from, to);
+        let number = self.numbers.next(from, to);
         let key = self.links.key(self.roots.datagram, from, to).number(number);
         let fate = self.links.profile(from, to).fate(key, bytes.len() as u32);
         let digest = digest(bytes);
