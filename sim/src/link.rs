@@ -92,12 +92,12 @@ impl LinkProfile {
     /// What `key`'s packet of `length` bytes meets, bursts apart.
     #[inline]
     pub fn fate(&self, key: Key, length: u32) -> PacketFate {
-        let mut fate = PacketFate { delay: self.delay.draw(key.draw(lane::DELAY)), ..PacketFate::default() };
+        let mut fate = PacketFate { delay: self.delay(key), ..PacketFate::default() };
         if self.loss.is_possible() {
             fate.lost = self.loss.hits(key.draw(lane::LOSS));
         }
         if self.duplicate.is_possible() && self.duplicate.hits(key.draw(lane::DUPLICATE)) {
-            fate.duplicate = Some(self.delay.draw(key.draw(lane::DUPLICATE_DELAY)));
+            fate.duplicate = Some(self.delay.draw(key, lane::DUPLICATE_DELAY));
         }
         if self.reorder.is_possible() && self.reorder.hits(key.draw(lane::REORDER)) {
             let typical = self.delay.typical().max(Duration::from_millis(1)).as_nanos();
@@ -117,6 +117,22 @@ impl LinkProfile {
     const fn has_state(&self) -> bool {
         self.rate.is_some() || self.burst.is_some()
     }
+
+    /// Whether a packet that fits meets nothing but the delay.
+    const fn is_calm(&self) -> bool {
+        !(self.has_state()
+            || self.loss.is_possible()
+            || self.duplicate.is_possible()
+            || self.reorder.is_possible()
+            || self.corrupt.is_possible()
+            || self.truncate.is_possible())
+    }
+
+    /// How long `key`'s packet takes, unless it is held back.
+    #[inline]
+    pub(crate) fn delay(&self, key: Key) -> Duration {
+        self.delay.draw(key, lane::DELAY)
+    }
 }
 
 /// What one direction has of its own: a profile, a burst, a queue.
@@ -132,6 +148,7 @@ struct Special {
 #[derive(Debug)]
 pub(crate) struct Directions {
     default: LinkProfile,
+    default_is_calm: bool,
     special: BTreeMap<(u32, u32), Special>,
     /// By source: whether a look into `special` can find anything.
     is_special: Vec<bool>,
@@ -140,8 +157,13 @@ pub(crate) struct Directions {
 
 impl Directions {
     pub(crate) fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
-        let mut directions =
-            Self { is_special: vec![default.has_state(); names.len()], default, special: BTreeMap::new(), names };
+        let mut directions = Self {
+            is_special: vec![default.has_state(); names.len()],
+            default_is_calm: default.is_calm(),
+            default,
+            special: BTreeMap::new(),
+            names,
+        };
         for (from, to, profile) in overrides {
             directions.set_profile(*from, *to, *profile);
         }
@@ -152,6 +174,12 @@ impl Directions {
     #[inline]
     pub(crate) fn key(&self, root: Key, from: u32, to: u32) -> Key {
         root.pair(self.names[from as usize], self.names[to as usize])
+    }
+
+    /// The profile of everything that `from` sends, when it is one and does no more than delay.
+    #[inline]
+    pub(crate) fn calm(&self, from: u32) -> Option<&LinkProfile> {
+        (self.default_is_calm && !self.is_special[from as usize]).then_some(&self.default)
     }
 
     #[inline]

@@ -21,11 +21,23 @@ const NIL: u32 = u32::MAX;
 pub struct Order(u64);
 
 impl Order {
+    /// No event's.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The `count`-th event of `source`. At most 2^24 sources and 2^40 events of each.
     #[inline]
     pub fn new(source: u32, count: u64) -> Self {
         assert!(source < 1 << 24 && count < 1 << 40, "an order has 24 bits for its source and 40 for its count");
         Self((u64::from(source) << 40) | count)
+    }
+
+    /// This place, after which it is the source's next one.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        let order = *self;
+        self.0 = self.0.wrapping_add(1);
+        assert!(self.0 << 24 != 0, "a source schedules less than 2^40 events");
+        order
     }
 }
 

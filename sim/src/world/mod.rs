@@ -164,13 +164,24 @@ enum Waiting<C> {
 /// A paused node's socket holds so many datagrams; further ones are lost.
 const PAUSED_DATAGRAMS_MAX: usize = 256;
 
+/// When a node's timer is due. Of its timer events only the one with this order counts; any other is stale.
+#[derive(Clone, Copy, Debug)]
+struct Armed {
+    at: Time,
+    order: Order,
+}
+
+impl Armed {
+    /// There is no timer.
+    const NOT: Self = Self { at: Time::MAX, order: Order::NEVER };
+}
+
 #[derive(Debug)]
 struct Node<M: Machine> {
     machine: Option<M>,
     state: State,
     clock: Clock,
-    /// The timer event that counts; one with another order is stale.
-    armed: Option<(Time, Order)>,
+    armed: Armed,
     incarnation: u64,
     accepted: u64,
     /// A `Drain` is scheduled.
@@ -195,6 +206,8 @@ pub struct World<M: Machine> {
     boot: BootFn<M>,
     control: Control<M::Command>,
     perturb: Perturb,
+    /// Whether `perturb` can do anything.
+    perturbs: bool,
     reseed: Option<u64>,
     scratch: Vec<u8>,
     events_at_now: u64,
@@ -243,6 +256,7 @@ where
             boot: Box::new(boot),
             control: Control::default(),
             perturb: config.perturb,
+            perturbs: config.perturb != Perturb::default(),
             reseed: config.reseed_at.map(|(_, seed)| seed),
             scratch: Vec::new(),
             events_at_now: 0,
@@ -282,7 +296,7 @@ where
                 self.net.now = event.at;
             }
             self.step(event.what, event.order, watch);
-            if !self.control.is_quiet()
+            if self.control.asked
                 && let Some(stop) = self.obey(watch)
             {
                 return stop;
@@ -304,13 +318,14 @@ where
     /// Does what onlookers asked for.
     #[cold]
     fn obey(&mut self, watch: &mut impl Watch<M>) -> Option<Stop> {
-        while !self.control.is_quiet() {
+        while self.control.asked {
             if let Some(violation) = self.control.violation.take() {
                 return Some(Stop::Violated(violation));
             }
             if core::mem::take(&mut self.control.stop) {
                 return Some(Stop::Asked);
             }
+            self.control.asked = false;
             for trigger in core::mem::take(&mut self.control.fired) {
                 self.fire(trigger, watch);
             }
@@ -375,7 +390,7 @@ where
         let node = &mut self.nodes[index as usize];
         node.machine = None;
         node.state = State::Down;
-        node.armed = None;
+        node.armed = Armed::NOT;
         node.incarnation += 1;
         node.waiting_datagrams = 0;
         for waiting in node.waiting.drain(..) {
@@ -401,10 +416,10 @@ where
     #[inline]
     fn timer(&mut self, index: u32, order: Order, watch: &mut impl Watch<M>) {
         let node = &mut self.nodes[index as usize];
-        if node.armed.is_none_or(|(_, armed)| armed != order) {
+        if node.armed.order != order {
             return;
         }
-        node.armed = None;
+        node.armed = Armed::NOT;
         if node.state == State::Paused {
             return;
         }
@@ -517,7 +532,7 @@ where
     /// After an input: takes the contract's liberties, or drains at once.
     #[inline]
     fn settle(&mut self, index: u32, watch: &mut impl Watch<M>) {
-        if self.perturb != Perturb::default() && self.perturbed(index) {
+        if self.perturbs && self.perturbed(index) {
             return;
         }
         self.drain(index, watch);
@@ -588,11 +603,12 @@ where
         let node = &mut self.nodes[index as usize];
         let Some(deadline) = node.machine.as_ref().and_then(Machine::next_timeout) else { return };
         let at = node.clock.when(deadline, self.net.now);
-        if at == Time::MAX || node.state == State::Paused || node.armed.is_some_and(|(armed, _)| armed <= at) {
+        // Never later than what is armed, and nothing is armed for the end of time.
+        if at >= node.armed.at || node.state == State::Paused {
             return;
         }
         let order = self.net.push(index + 1, at, Event::Timer(index));
-        node.armed = Some((at, order));
+        node.armed = Armed { at, order };
     }
 
     /// The events of pipes: each lets go of its pipe when it is done.
@@ -958,7 +974,7 @@ impl<M: Machine> Node<M> {
             machine: None,
             state: State::Down,
             clock,
-            armed: None,
+            armed: Armed::NOT,
             incarnation: 0,
             accepted: 0,
             drains_later: false,

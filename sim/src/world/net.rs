@@ -82,41 +82,42 @@ impl Deliveries {
     }
 }
 
-/// Finds a node by the address it has: a table of twice as many places as nodes, by name hash.
+/// Finds a node by its host: eight places for each node, so that a second look is rare.
 #[derive(Debug)]
-struct Addresses {
-    table: Vec<(u64, u32)>,
+struct Hosts {
+    nodes: Vec<u32>,
     mask: usize,
 }
 
-impl Addresses {
-    fn new(names: &[NameHash]) -> Self {
-        let places = (names.len() * 2).next_power_of_two();
-        let mut addresses = Self { table: vec![(0, u32::MAX); places], mask: places - 1 };
-        for (index, name) in (0..).zip(names) {
-            let place = addresses.place(name.as_u64());
-            assert_eq!(addresses.table[place].1, u32::MAX, "two node names hash alike, or one name is there twice");
-            addresses.table[place] = (name.as_u64(), index);
+/// Stands for no node.
+const NOBODY: u32 = u32::MAX;
+
+impl Hosts {
+    fn new(addrs: &[Addr]) -> Self {
+        let places = (addrs.len() * 8).next_power_of_two();
+        let mut hosts = Self { nodes: vec![NOBODY; places], mask: places - 1 };
+        for (index, addr) in (0..).zip(addrs) {
+            let place = hosts.place(addr.host(), addrs);
+            assert_eq!(hosts.nodes[place], NOBODY, "two node names hash alike, or one name is there twice");
+            hosts.nodes[place] = index;
         }
-        addresses
+        hosts
     }
 
+    /// Where `host` is, or would be.
     #[inline]
-    fn place(&self, hash: u64) -> usize {
-        let mut place = hash as usize & self.mask;
-        while self.table[place].1 != u32::MAX && self.table[place].0 != hash {
+    fn place(&self, host: Host, addrs: &[Addr]) -> usize {
+        let [.., a, b, c, d] = host.octets();
+        let mut place = u32::from_be_bytes([a, b, c, d]) as usize & self.mask;
+        while self.nodes[place] != NOBODY && addrs[self.nodes[place] as usize].host() != host {
             place = (place + 1) & self.mask;
         }
         place
     }
 
     #[inline]
-    fn find(&self, host: Host) -> Option<u32> {
-        let octets = host.octets();
-        let mut low = [0; 8];
-        low.copy_from_slice(&octets[8..]);
-        let (hash, index) = self.table[self.place(u64::from_be_bytes(low))];
-        (octets[..8] == PREFIX && index != u32::MAX && hash == u64::from_be_bytes(low)).then_some(index)
+    fn find(&self, host: Host, addrs: &[Addr]) -> Option<u32> {
+        Some(self.nodes[self.place(host, addrs)]).filter(|node| *node != NOBODY)
     }
 }
 
@@ -158,13 +159,13 @@ impl Roots {
 pub(super) struct Net {
     pub(super) now: Time,
     pub(super) schedule: Wheel<Event>,
-    /// How many events each source has scheduled; the world is source 0, a node its index plus 1.
-    scheduled: Vec<u64>,
+    /// The next place of each source's events; the world is source 0, a node its index plus 1.
+    orders: Vec<Order>,
     pub(super) trace: Trace,
     pub(super) names: Vec<String>,
     pub(super) hashes: Vec<NameHash>,
     addrs: Vec<Addr>,
-    addresses: Addresses,
+    hosts: Hosts,
     pub(super) roots: Roots,
     pub(super) links: Directions,
     numbers: Numbers,
@@ -193,13 +194,15 @@ impl Net {
     pub(super) fn new(nodes: &[crate::NodeConfig], config: &super::Parts<'_>) -> Self {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
+        let addrs: Vec<Addr> =
+            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(*hash), node.port)).collect();
         Self {
             now: Time::ZERO,
             schedule: Wheel::default(),
-            scheduled: vec![0; names.len() + 1],
+            orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
             trace: Trace::new(None),
-            addrs: hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(*hash), node.port)).collect(),
-            addresses: Addresses::new(&hashes),
+            hosts: Hosts::new(&addrs),
+            addrs,
             roots: Roots::new(config.seed),
             links: Directions::new(hashes.clone(), config.link, config.links),
             numbers: Numbers::new(names.len()),
@@ -231,16 +234,14 @@ impl Net {
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
-        let node = self.addresses.find(to.host())?;
+        let node = self.hosts.find(to.host(), &self.addrs)?;
         Some((node, self.addrs[node as usize].port() == to.port()))
     }
 
-    /// Schedules for `source` (see `scheduled`) and returns the event's place among those of its time.
+    /// Schedules for `source` (see `orders`) and returns the event's place among those of its time.
     #[inline]
     pub(super) fn push(&mut self, source: u32, at: Time, what: Event) -> Order {
-        let count = &mut self.scheduled[source as usize];
-        let order = Order::new(source, *count);
-        *count += 1;
+        let order = self.orders[source as usize].take();
         self.schedule.push(Scheduled { at, order, what });
         order
     }
@@ -281,35 +282,44 @@ impl Net {
     #[inline]
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
-        match to {
-            Destination::Addr(addr) => {
-                if let Some((to, true)) = self.find(addr) {
-                    let number = self.numbers.next(from, to);
-                    let key = self.links.key(self.roots.datagram, from, to).number(number);
-                    let address = Address::Datagram { from: NodeIndex(from), to: NodeIndex(to), number };
-                    self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
-                    self.transmit(Flight { from, to, number, digest, key, address }, bytes);
-                } else {
-                    self.counts.unreachable += 1;
-                    self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
-                }
-            }
-            Destination::Group => {
-                let number = self.groups_sent[from as usize];
-                self.groups_sent[from as usize] += 1;
-                for to in (0..self.names.len() as u32).filter(|to| *to != from) {
-                    let key = self.links.key(self.roots.group, from, to).number(number);
-                    let address = Address::Group { from: NodeIndex(from), to: NodeIndex(to), number };
-                    self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
-                    self.transmit(Flight { from, to, number, digest, key, address }, bytes);
-                }
-            }
+        let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
+        let Some((to, true)) = self.find(addr) else {
+            self.counts.unreachable += 1;
+            self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
+            return;
+        };
+        let number = self.numbers.next(from, to);
+        self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
+        let key = self.links.key(self.roots.datagram, from, to).number(number);
+        self.transmit(&Flight { from, to, number, digest, key, to_group: false }, bytes);
+    }
+
+    fn send_to_group(&mut self, from: u32, digest: u64, bytes: &[u8]) {
+        let number = self.groups_sent[from as usize];
+        self.groups_sent[from as usize] += 1;
+        for to in (0..self.names.len() as u32).filter(|to| *to != from) {
+            self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
+            let key = self.links.key(self.roots.group, from, to).number(number);
+            self.transmit(&Flight { from, to, number, digest, key, to_group: true }, bytes);
         }
     }
 
+    /// Puts a packet on its link. Most links only delay: those are spared all other questions.
     #[inline]
-    fn transmit(&mut self, flight: Flight, bytes: &[u8]) {
-        let Flight { from, to, .. } = flight;
+    fn transmit(&mut self, flight: &Flight, bytes: &[u8]) {
+        let undisturbed = self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty();
+        match self.links.calm(flight.from).filter(|link| undisturbed && bytes.len() <= link.mtu as usize) {
+            Some(link) => {
+                let delay = link.delay(flight.key);
+                self.carry(flight, bytes, delay);
+            }
+            None => self.transmit_with_care(flight, bytes),
+        }
+    }
+
+    /// [`Net::transmit`], with all that can befall a packet.
+    fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
+        let Flight { from, to, key, .. } = *flight;
         if !self.taps.is_empty() && self.tapped_datagram(from, to, bytes) {
             return;
         }
@@ -318,12 +328,11 @@ impl Net {
             self.counts.too_long += 1;
             return;
         }
-        let mut fate = profile.fate(flight.key, bytes.len() as u32);
-        fate.lost |= self.links.burst_takes(from, to, flight.key);
+        let mut fate = profile.fate(key, bytes.len() as u32);
+        fate.lost |= self.links.burst_takes(from, to, key);
         if !self.ledger.is_idle() {
-            let what =
-                Subject { address: flight.address, at: self.now, length: bytes.len() as u32, digest: flight.digest };
-            fate = self.ledger.packet(what, fate);
+            let (address, length) = (flight.address(), bytes.len() as u32);
+            fate = self.ledger.packet(Subject { address, at: self.now, length, digest: flight.digest }, fate);
         }
         if self.partitions.block(from, to) {
             self.counts.partitioned += 1;
@@ -337,21 +346,27 @@ impl Net {
             self.counts.lost += 1;
             return;
         }
-        let delivery = self.deliveries.add(from, to, flight.number, flight.digest, bytes);
-        self.push_for(from, queued + fate.delay, Event::Deliver(delivery));
+        let delivery = self.carry(flight, bytes, queued + fate.delay);
         if fate.duplicate.is_some() || fate.flipped_bit.is_some() || fate.truncated_to.is_some() || fate.reordered {
             self.damage(delivery, flight, bytes, fate, queued);
         }
     }
 
+    /// Schedules the arrival of a packet.
+    #[inline]
+    fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
+        let delivery = self.deliveries.add(flight.from, flight.to, flight.number, flight.digest, bytes);
+        self.push_for(flight.from, after, Event::Deliver(delivery));
+        delivery
+    }
+
     /// The rarer things that befall a packet that is on its way.
     #[cold]
-    fn damage(&mut self, index: u32, flight: Flight, bytes: &[u8], fate: PacketFate, queued: Duration) {
+    fn damage(&mut self, index: u32, flight: &Flight, bytes: &[u8], fate: PacketFate, queued: Duration) {
         self.counts.reordered += u64::from(fate.reordered);
         if let Some(delay) = fate.duplicate {
             self.counts.duplicated += 1;
-            let copy = self.deliveries.add(flight.from, flight.to, flight.number, flight.digest, bytes);
-            self.push_for(flight.from, queued + delay, Event::Deliver(copy));
+            self.carry(flight, bytes, queued + delay);
         }
         let delivery = &mut self.deliveries.all[index as usize];
         if let Some(byte) = fate.flipped_bit.and_then(|bit| delivery.bytes.get_mut(bit as usize / 8)) {
@@ -424,5 +439,13 @@ struct Flight {
     number: u64,
     digest: u64,
     key: Key,
-    address: Address,
+    to_group: bool,
+}
+
+impl Flight {
+    /// Where the ledger looks for it.
+    const fn address(&self) -> Address {
+        let (from, to, number) = (NodeIndex(self.from), NodeIndex(self.to), self.number);
+        if self.to_group { Address::Group { from, to, number } } else { Address::Datagram { from, to, number } }
+    }
 }
