@@ -40,25 +40,28 @@ impl Numbers {
     pub(crate) fn next(&mut self, from: u32, to: u32) -> u64 {
         let place = from as usize * self.nodes + to as usize;
         match &mut self.counts {
+            Counts::Wide(counts) => count(&mut counts[place]),
             Counts::Narrow(counts) if counts[place] < u8::MAX => {
                 counts[place] += 1;
                 u64::from(counts[place] - 1)
             }
             Counts::Narrow(counts) => {
-                let mut wide = widened(counts);
-                let number = count(&mut wide[place]);
-                self.counts = Counts::Wide(wide);
-                number
+                self.counts = widened(counts);
+                self.next(from, to)
             }
-            Counts::Wide(counts) => count(&mut counts[place]),
-            Counts::Sparse(counts) => count(counts[from as usize].entry(to).or_insert(0)),
+            Counts::Sparse(counts) => sparse(&mut counts[from as usize], to),
         }
     }
 }
 
 #[cold]
-fn widened(counts: &[u8]) -> Vec<u32> {
-    counts.iter().copied().map(u32::from).collect()
+fn widened(counts: &[u8]) -> Counts {
+    Counts::Wide(counts.iter().copied().map(u32::from).collect())
+}
+
+#[inline(never)]
+fn sparse(counts: &mut BTreeMap<u32, u32>, to: u32) -> u64 {
+    count(counts.entry(to).or_insert(0))
 }
 
 #[inline]

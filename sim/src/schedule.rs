@@ -199,16 +199,21 @@ impl<T: Copy + Eq> Default for Wheel<T> {
 impl<T: Copy + Eq> Wheel<T> {
     #[inline]
     fn link(&mut self, event: Scheduled<T>, coarse: bool, index: u64) {
-        let level = if coarse { &mut self.coarse } else { &mut self.fine };
         if self.free == NIL {
-            let next = level.put(index, self.entries.len() as u32);
-            self.entries.push(Entry { event, next });
-        } else {
-            let at = self.free;
-            let entry = &mut self.entries[at as usize];
-            self.free = entry.next;
-            *entry = Entry { event, next: level.put(index, at) };
+            self.add_entry(event);
         }
+        let at = self.free;
+        let entry = &mut self.entries[at as usize];
+        self.free = entry.next;
+        let level = if coarse { &mut self.coarse } else { &mut self.fine };
+        *entry = Entry { event, next: level.put(index, at) };
+    }
+
+    /// Makes one more entry, free to be used.
+    #[cold]
+    fn add_entry(&mut self, event: Scheduled<T>) {
+        self.free = self.entries.len() as u32;
+        self.entries.push(Entry { event, next: NIL });
     }
 
     /// Unlinks an entry of a taken list: its event and its successor.
@@ -220,11 +225,17 @@ impl<T: Copy + Eq> Wheel<T> {
         (event, next)
     }
 
-    #[inline]
+    /// Adds an event to those of the slot under the cursor.
+    #[inline(never)]
     fn insert_ready(&mut self, event: Scheduled<T>) {
         let key = event.key();
         let place = self.ready.partition_point(|other| other.key() > key);
         self.ready.insert(place, event);
+    }
+
+    #[cold]
+    fn push_far(&mut self, event: Scheduled<T>) {
+        self.far.push(Reverse(event));
     }
 
     /// Moves the cursor to the next fine slot that holds events, and those into `ready`. False when there are none.
@@ -312,7 +323,7 @@ impl<T: Copy + Eq> Queue<T> for Wheel<T> {
         } else if (index >> SLOT_BITS) - (self.cursor >> SLOT_BITS) < SLOTS as u64 {
             self.link(event, true, index >> SLOT_BITS);
         } else {
-            self.far.push(Reverse(event));
+            self.push_far(event);
         }
     }
 

@@ -141,7 +141,8 @@ impl Trace {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
+    #[inline(always)]
     pub(crate) fn push(&mut self, record: Record) {
         self.hash = record.mix(self.hash);
         self.tail[self.events as usize % TAIL] = record;
@@ -171,8 +172,9 @@ impl Trace {
 
     /// Writes the line of the record that was just pushed.
     #[cold]
-    pub(crate) fn line(&mut self, record: &Record, names: &[String], detail: &Detail<'_>) {
+    pub(crate) fn line(&mut self, names: &[String], detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
+        let record = &self.tail[(self.events as usize - 1) % TAIL];
         let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
         let mut line = serde_json::Map::new();
         line.insert("event".into(), (self.events - 1).into());

@@ -295,7 +295,11 @@ where
                 self.events_at_now = 0;
                 self.net.now = event.at;
             }
-            self.step(event.what, event.order, watch);
+            match event.what {
+                Event::Timer(node) => self.timer(node, event.order, watch),
+                Event::Deliver(delivery) => self.deliver(delivery, watch),
+                rarer => self.step(rarer, watch),
+            }
             if self.control.asked
                 && let Some(stop) = self.obey(watch)
             {
@@ -336,10 +340,9 @@ where
         None
     }
 
-    fn step(&mut self, event: Event, order: Order, watch: &mut impl Watch<M>) {
+    /// All events but those of which there are many.
+    fn step(&mut self, event: Event, watch: &mut impl Watch<M>) {
         match event {
-            Event::Timer(node) => self.timer(node, order, watch),
-            Event::Deliver(delivery) => self.deliver(delivery, watch),
             Event::Boot(node) => self.boot_node(node, watch),
             Event::Drain(node) => {
                 self.nodes[node as usize].drains_later = false;
@@ -454,16 +457,17 @@ where
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call would cost more than what it does besides")]
+    #[inline(always)]
     fn datagram(&mut self, to: u32, place: u32, watch: &mut impl Watch<M>) {
         let delivery = self.net.deliveries.get(place);
         let (peer, number, digest, length) =
-            (NodeIndex(delivery.from), delivery.number, delivery.digest, delivery.bytes.len());
+            (NodeIndex(delivery.from), delivery.number, delivery.digest, delivery.bytes().len());
         self.net.record(Kind::DatagramIn, to, peer, number, digest, Some(length));
         let from = self.net.addr(peer.0);
         let node = &mut self.nodes[to as usize];
         if let Some(machine) = &mut node.machine {
-            let bytes = &self.net.deliveries.get(place).bytes;
+            let bytes = self.net.deliveries.get(place).bytes();
             machine.handle(node.clock.read(self.net.now), Input::Datagram { from, bytes });
         }
         self.net.deliveries.free(place);
@@ -562,7 +566,8 @@ where
     }
 
     /// Acts on all outputs of a machine, lets it fill its pipes, and arms its timer.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call would cost more than what it does when there is no output")]
+    #[inline(always)]
     fn drain(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let Self { nodes, net, control, scratch, .. } = self;
         let node = &mut nodes[index as usize];
@@ -594,21 +599,11 @@ where
             net.fill(pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
         }
         watch.settled(net.now, me, machine, control);
-        self.arm(index);
+        node.arm(index, net);
     }
 
-    /// Schedules the machine's next timeout, unless an earlier event will look again anyway.
-    #[inline]
     fn arm(&mut self, index: u32) {
-        let node = &mut self.nodes[index as usize];
-        let Some(deadline) = node.machine.as_ref().and_then(Machine::next_timeout) else { return };
-        let at = node.clock.when(deadline, self.net.now);
-        // Never later than what is armed, and nothing is armed for the end of time.
-        if at >= node.armed.at || node.state == State::Paused {
-            return;
-        }
-        let order = self.net.push(index + 1, at, Event::Timer(index));
-        node.armed = Armed { at, order };
+        self.nodes[index as usize].arm(index, &mut self.net);
     }
 
     /// The events of pipes: each lets go of its pipe when it is done.
@@ -969,6 +964,18 @@ impl<M: Machine> World<M> {
 }
 
 impl<M: Machine> Node<M> {
+    /// Schedules the machine's next timeout, unless an earlier event will look again anyway.
+    #[inline]
+    fn arm(&mut self, index: u32, net: &mut Net) {
+        let Some(deadline) = self.machine.as_ref().and_then(Machine::next_timeout) else { return };
+        let at = self.clock.when(deadline, net.now);
+        // Nothing is ever armed for the end of time.
+        if at < self.armed.at && self.state != State::Paused {
+            let order = net.push(index + 1, at, Event::Timer(index));
+            self.armed = Armed { at, order };
+        }
+    }
+
     fn new(clock: Clock) -> Self {
         Self {
             machine: None,

@@ -41,33 +41,67 @@ pub(super) enum Event {
 }
 
 /// A datagram, or one copy of it, on its way.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) from: u32,
     pub(super) to: u32,
     pub(super) number: u64,
     pub(super) digest: u64,
-    pub(super) bytes: Vec<u8>,
+    length: u32,
+    /// The one to take after this one, while it is free.
+    next: u32,
+    /// Its payload, if it fits: most do, and lie beside what else is looked at.
+    short: [u8; SHORT_MAX],
+    /// Its payload, if it does not.
+    long: Vec<u8>,
 }
 
-/// Deliveries by number; a freed one keeps its buffer for the next.
+/// Makes a [`Delivery`] 128 bytes long.
+const SHORT_MAX: usize = 72;
+
+impl Delivery {
+    const fn new(next: u32) -> Self {
+        Self { from: 0, to: 0, number: 0, digest: 0, length: 0, next, short: [0; SHORT_MAX], long: Vec::new() }
+    }
+
+    #[inline]
+    pub(super) fn bytes(&self) -> &[u8] {
+        let length = self.length as usize;
+        if length <= SHORT_MAX { &self.short[..length] } else { &self.long[..length] }
+    }
+
+    #[inline]
+    fn set_bytes(&mut self, bytes: &[u8]) {
+        self.length = bytes.len() as u32;
+        if let Some(short) = self.short.get_mut(..bytes.len()) {
+            short.copy_from_slice(bytes);
+        } else {
+            self.long.clear();
+            self.long.extend_from_slice(bytes);
+        }
+    }
+}
+
+/// Deliveries by number; a freed one keeps its buffer for the next, and the last freed is taken first.
 #[derive(Debug, Default)]
 pub(super) struct Deliveries {
     all: Vec<Delivery>,
-    free: Vec<u32>,
+    /// The first that is free; none is when this is their number.
+    free: u32,
 }
 
 impl Deliveries {
     #[inline]
-    fn add(&mut self, from: u32, to: u32, number: u64, digest: u64, bytes: &[u8]) -> u32 {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.all.push(Delivery::default());
-            self.all.len() as u32 - 1
-        });
+    fn add(&mut self, flight: &Flight, bytes: &[u8]) -> u32 {
+        let index = self.free;
+        if index as usize == self.all.len() {
+            self.all.push(Delivery::new(index + 1));
+        }
         let delivery = &mut self.all[index as usize];
-        (delivery.from, delivery.to, delivery.number, delivery.digest) = (from, to, number, digest);
-        delivery.bytes.clear();
-        delivery.bytes.extend_from_slice(bytes);
+        self.free = delivery.next;
+        (delivery.from, delivery.to) = (flight.from, flight.to);
+        (delivery.number, delivery.digest) = (flight.number, flight.digest);
+        delivery.set_bytes(bytes);
         index
     }
 
@@ -78,7 +112,8 @@ impl Deliveries {
 
     #[inline]
     pub(super) fn free(&mut self, index: u32) {
-        self.free.push(index);
+        self.all[index as usize].next = self.free;
+        self.free = index;
     }
 }
 
@@ -251,7 +286,8 @@ impl Net {
         self.push(node + 1, self.now + after, what);
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "three times for each datagram, with constants for half of the arguments")]
+    #[inline(always)]
     pub(super) fn record(
         &mut self,
         kind: Kind,
@@ -261,25 +297,22 @@ impl Net {
         digest: u64,
         bytes: Option<usize>,
     ) {
-        let record = Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest };
-        self.trace.push(record);
+        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest });
         if self.trace.is_full() {
-            self.trace.line(&record, &self.names, &Detail { bytes, text: None });
+            self.trace.line(&self.names, &Detail { bytes, text: None });
         }
     }
 
     /// Records something that carries a text instead of bytes.
     pub(super) fn record_text(&mut self, kind: Kind, node: u32, number: u64, text: &dyn fmt::Debug) {
         let digest = crate::trace::digest_text(text);
-        let record = Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest };
-        self.trace.push(record);
+        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest });
         if self.trace.is_full() {
-            self.trace.line(&record, &self.names, &Detail { bytes: None, text: Some(text) });
+            self.trace.line(&self.names, &Detail { bytes: None, text: Some(text) });
         }
     }
 
     /// The node's machine sends a datagram.
-    #[inline]
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
         let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
@@ -305,7 +338,7 @@ impl Net {
     }
 
     /// Puts a packet on its link. Most links only delay: those are spared all other questions.
-    #[inline]
+    #[inline(always)]
     fn transmit(&mut self, flight: &Flight, bytes: &[u8]) {
         let undisturbed = self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty();
         match self.links.calm(flight.from).filter(|link| undisturbed && bytes.len() <= link.mtu as usize) {
@@ -355,7 +388,7 @@ impl Net {
     /// Schedules the arrival of a packet.
     #[inline]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
-        let delivery = self.deliveries.add(flight.from, flight.to, flight.number, flight.digest, bytes);
+        let delivery = self.deliveries.add(flight, bytes);
         self.push_for(flight.from, after, Event::Deliver(delivery));
         delivery
     }
@@ -368,16 +401,18 @@ impl Net {
             self.counts.duplicated += 1;
             self.carry(flight, bytes, queued + delay);
         }
-        let delivery = &mut self.deliveries.all[index as usize];
-        if let Some(byte) = fate.flipped_bit.and_then(|bit| delivery.bytes.get_mut(bit as usize / 8)) {
+        let mut bytes = bytes.to_vec();
+        if let Some(byte) = fate.flipped_bit.and_then(|bit| bytes.get_mut(bit as usize / 8)) {
             *byte ^= 1 << (fate.flipped_bit.unwrap_or_default() % 8);
             self.counts.corrupted += 1;
         }
         if let Some(length) = fate.truncated_to {
-            delivery.bytes.truncate(length as usize);
+            bytes.truncate(length as usize);
             self.counts.truncated += 1;
         }
-        delivery.digest = digest(&delivery.bytes);
+        let delivery = &mut self.deliveries.all[index as usize];
+        delivery.digest = digest(&bytes);
+        delivery.set_bytes(&bytes);
     }
 
     /// Hands a datagram to the tap of its link, if there is one.
@@ -400,8 +435,7 @@ impl Net {
         let fate = self.links.profile(from, to).fate(key, bytes.len() as u32);
         let digest = digest(bytes);
         self.record(Kind::Injected, from, NodeIndex(to), number, digest, Some(bytes.len()));
-        let delivery = self.deliveries.add(from, to, number, digest, bytes);
-        self.push_for(from, fate.delay, Event::Deliver(delivery));
+        self.carry(&Flight { from, to, number, digest, key, to_group: false }, bytes, fate.delay);
     }
 
     /// The node's machine stores a value.
