@@ -209,7 +209,6 @@ pub struct World<M: Machine> {
     /// Whether `perturb` can do anything.
     perturbs: bool,
     reseed: Option<u64>,
-    scratch: Vec<u8>,
     events_at_now: u64,
     events_per_instant_max: u64,
 }
@@ -258,7 +257,6 @@ where
             perturb: config.perturb,
             perturbs: config.perturb != Perturb::default(),
             reseed: config.reseed_at.map(|(_, seed)| seed),
-            scratch: Vec::new(),
             events_at_now: 0,
             events_per_instant_max: config.events_per_instant_max,
         }
@@ -428,13 +426,15 @@ where
         }
         let Some(machine) = &mut node.machine else { return };
         let now = node.clock.read(self.net.now);
-        if machine.next_timeout().is_some_and(|deadline| deadline <= now) {
-            self.net.record(Kind::Timeout, index, NodeIndex::NONE, 0, 0, None);
-            machine.handle(now, Input::Timeout);
-            self.settle(index, watch);
-        } else {
-            self.arm(index);
+        if machine.next_timeout().is_none_or(|deadline| deadline > now) {
+            return node.arm(index, &mut self.net);
         }
+        self.net.record(Kind::Timeout, index, NodeIndex::NONE, 0, 0, None);
+        machine.handle(now, Input::Timeout);
+        if self.perturbs {
+            return self.settle(index, watch);
+        }
+        node.drain(index, &mut self.net, &mut self.control, watch);
     }
 
     #[inline]
@@ -457,21 +457,24 @@ where
         }
     }
 
+    /// Hands a datagram to a node that is up.
     #[expect(clippy::inline_always, reason = "a call would cost more than what it does besides")]
     #[inline(always)]
     fn datagram(&mut self, to: u32, place: u32, watch: &mut impl Watch<M>) {
-        let delivery = self.net.deliveries.get(place);
-        let (peer, number, digest, length) =
-            (NodeIndex(delivery.from), delivery.number, delivery.digest, delivery.bytes().len());
-        self.net.record(Kind::DatagramIn, to, peer, number, digest, Some(length));
-        let from = self.net.addr(peer.0);
-        let node = &mut self.nodes[to as usize];
+        let Self { nodes, net, control, .. } = self;
+        let delivery = net.deliveries.get(place);
+        let (from, number, digest, length) = (delivery.from, delivery.number, delivery.digest, delivery.bytes().len());
+        net.record(Kind::DatagramIn, to, NodeIndex(from), number, digest, Some(length));
+        let node = &mut nodes[to as usize];
         if let Some(machine) = &mut node.machine {
-            let bytes = self.net.deliveries.get(place).bytes();
-            machine.handle(node.clock.read(self.net.now), Input::Datagram { from, bytes });
+            let bytes = net.deliveries.get(place).bytes();
+            machine.handle(node.clock.read(net.now), Input::Datagram { from: net.addr(from), bytes });
         }
-        self.net.deliveries.free(place);
-        self.settle(to, watch);
+        net.deliveries.free(place);
+        if self.perturbs {
+            return self.settle(to, watch);
+        }
+        node.drain(to, net, control, watch);
     }
 
     fn stored(&mut self, place: u32, watch: &mut impl Watch<M>) {
@@ -534,7 +537,6 @@ where
     }
 
     /// After an input: takes the contract's liberties, or drains at once.
-    #[inline]
     fn settle(&mut self, index: u32, watch: &mut impl Watch<M>) {
         if self.perturbs && self.perturbed(index) {
             return;
@@ -565,41 +567,9 @@ where
         true
     }
 
-    /// Acts on all outputs of a machine, lets it fill its pipes, and arms its timer.
-    #[expect(clippy::inline_always, reason = "a call would cost more than what it does when there is no output")]
-    #[inline(always)]
+    /// See [`Node::drain`].
     fn drain(&mut self, index: u32, watch: &mut impl Watch<M>) {
-        let Self { nodes, net, control, scratch, .. } = self;
-        let node = &mut nodes[index as usize];
-        let Some(machine) = &mut node.machine else {
-            net.fills.clear();
-            return;
-        };
-        let me = NodeIndex(index);
-        loop {
-            while let Some(output) = machine.poll() {
-                match output {
-                    Output::Datagram { to, bytes } => {
-                        watch.sent(net.now, me, to, bytes, control);
-                        net.send(index, to, bytes);
-                    }
-                    Output::Event(event) => {
-                        net.record_text(Kind::Event, index, 0, &event);
-                        watch.event(net.now, me, &event, control);
-                    }
-                    Output::OpenPipe { pipe, to } => net.open_pipe(index, node.incarnation, pipe, to),
-                    Output::FillPipe { pipe } => net.want_fill(index, pipe),
-                    Output::FinishPipe { pipe } => net.finish_pipe(index, pipe),
-                    Output::ClosePipe { pipe } => net.close_pipe(index, pipe),
-                    Output::Store { key, bytes } => net.store(index, node.incarnation, key, bytes),
-                }
-            }
-            let Some((pipe, side)) = net.fills.pop() else { break };
-            let now = net.now;
-            net.fill(pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
-        }
-        watch.settled(net.now, me, machine, control);
-        node.arm(index, net);
+        self.nodes[index as usize].drain(index, &mut self.net, &mut self.control, watch);
     }
 
     fn arm(&mut self, index: u32) {
@@ -908,7 +878,7 @@ impl<M: Machine> World<M> {
     }
 
     /// The hash over everything that has happened.
-    pub const fn trace_hash(&self) -> u64 {
+    pub fn trace_hash(&self) -> u64 {
         self.net.trace.hash()
     }
 
@@ -964,6 +934,41 @@ impl<M: Machine> World<M> {
 }
 
 impl<M: Machine> Node<M> {
+    /// Acts on all outputs of the machine, lets it fill its pipes, and arms its timer.
+    #[expect(clippy::inline_always, reason = "a call would cost more than what it does when there is no output")]
+    #[inline(always)]
+    fn drain(&mut self, index: u32, net: &mut Net, control: &mut Control<M::Command>, watch: &mut impl Watch<M>)
+    where
+        M::Event: Debug,
+    {
+        let Some(machine) = &mut self.machine else { return net.fills.clear() };
+        let me = NodeIndex(index);
+        loop {
+            while let Some(output) = machine.poll() {
+                match output {
+                    Output::Datagram { to, bytes } => {
+                        watch.sent(net.now, me, to, bytes, control);
+                        net.send(index, to, bytes);
+                    }
+                    Output::Event(event) => {
+                        net.record_text(Kind::Event, index, 0, &event);
+                        watch.event(net.now, me, &event, control);
+                    }
+                    Output::OpenPipe { pipe, to } => net.open_pipe(index, self.incarnation, pipe, to),
+                    Output::FillPipe { pipe } => net.want_fill(index, pipe),
+                    Output::FinishPipe { pipe } => net.finish_pipe(index, pipe),
+                    Output::ClosePipe { pipe } => net.close_pipe(index, pipe),
+                    Output::Store { key, bytes } => net.store(index, self.incarnation, key, bytes),
+                }
+            }
+            let Some((pipe, side)) = net.fills.pop() else { break };
+            let now = net.now;
+            net.fill(pipe, side, machine, |peer, bytes| watch.filled(now, me, peer, bytes, control));
+        }
+        watch.settled(net.now, me, machine, control);
+        self.arm(index, net);
+    }
+
     /// Schedules the machine's next timeout, unless an earlier event will look again anyway.
     #[inline]
     fn arm(&mut self, index: u32, net: &mut Net) {

@@ -218,6 +218,8 @@ pub(super) struct Net {
     pub(super) pipes_made: u64,
     /// Pipes whose machine is to be asked for bytes before its turn is over.
     pub(super) fills: Vec<(u32, usize)>,
+    /// What they fill; kept from one to the next.
+    pub(super) room: Vec<u8>,
     pub(super) disks: Vec<Disk>,
     /// Which incarnation of its node each pending write belongs to.
     pub(super) stores: Slab<(u32, u64)>,
@@ -253,6 +255,7 @@ impl Net {
             dials: BTreeMap::new(),
             pipes_made: 0,
             fills: Vec::new(),
+            room: Vec::new(),
             disks: nodes.iter().map(|node| Disk::new(node.disk)).collect(),
             stores: Slab::new(),
             taps: BTreeMap::new(),
@@ -327,6 +330,7 @@ impl Net {
         self.transmit(&Flight { from, to, number, digest, key, to_group: false }, bytes);
     }
 
+    #[inline(never)]
     fn send_to_group(&mut self, from: u32, digest: u64, bytes: &[u8]) {
         let number = self.groups_sent[from as usize];
         self.groups_sent[from as usize] += 1;
@@ -338,6 +342,10 @@ impl Net {
     }
 
     /// Puts a packet on its link. Most links only delay: those are spared all other questions.
+    #[expect(
+        clippy::inline_always,
+        reason = "once for each datagram, and little once the fields of `flight` are at hand"
+    )]
     #[inline(always)]
     fn transmit(&mut self, flight: &Flight, bytes: &[u8]) {
         let undisturbed = self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty();
@@ -386,7 +394,8 @@ impl Net {
     }
 
     /// Schedules the arrival of a packet.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "as for `transmit`")]
+    #[inline(always)]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
         let delivery = self.deliveries.add(flight, bytes);
         self.push_for(flight.from, after, Event::Deliver(delivery));
