@@ -1,7 +1,8 @@
 //! Carries out the plan of faults: begins them, ends them, and puts things back.
 
+use super::World;
 use super::net::Event;
-use super::{Armed, State, World};
+use super::node::{Armed, State};
 use crate::disk::DiskProfile;
 use crate::fault::{Begin, Fault};
 use crate::link::LinkProfile;

@@ -1,10 +1,12 @@
 //! Everything of a world that is not a machine: the queue, the links, the trace. Datagrams are sent here.
 
+use super::delivery::{Deliveries, Flight};
+use super::hosts::{Hosts, host_of};
 use crate::disk::{Damage, Disk};
 use crate::fate::{Key, NameHash};
 use crate::fault::{Counts, Partitions};
 use crate::ledger::{Address, Ledger, Subject};
-use crate::link::{Directions, PacketFate};
+use crate::link::{Directions, LinkProfile, PacketFate};
 use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
@@ -12,7 +14,7 @@ use crate::tap::{Injection, Tap};
 use crate::trace::{Detail, Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
 use core::fmt;
-use machine::{Addr, Destination, Duration, Host, PipeId};
+use machine::{Addr, Destination, Duration, PipeId};
 use slab::Slab;
 use std::collections::BTreeMap;
 
@@ -38,132 +40,6 @@ pub(super) enum Event {
     FaultEnds(u32),
     FaultFlips(u32),
     Reseed,
-}
-
-/// A datagram, or one copy of it, on its way.
-#[derive(Debug)]
-pub(super) struct Delivery {
-    pub(super) from: u32,
-    pub(super) to: u32,
-    pub(super) number: u64,
-    pub(super) digest: u64,
-    length: u32,
-    /// The one to take after this one, while it is free.
-    next: u32,
-    /// Its payload, if it fits: most do, and lie beside what else is looked at.
-    short: [u8; SHORT_MAX],
-    /// Its payload, if it does not.
-    long: Vec<u8>,
-}
-
-/// Makes a [`Delivery`] 128 bytes long.
-const SHORT_MAX: usize = 72;
-
-impl Delivery {
-    const fn new(next: u32) -> Self {
-        Self { from: 0, to: 0, number: 0, digest: 0, length: 0, next, short: [0; SHORT_MAX], long: Vec::new() }
-    }
-
-    #[inline]
-    pub(super) fn bytes(&self) -> &[u8] {
-        let length = self.length as usize;
-        if length <= SHORT_MAX { &self.short[..length] } else { &self.long[..length] }
-    }
-
-    #[inline]
-    fn set_bytes(&mut self, bytes: &[u8]) {
-        self.length = bytes.len() as u32;
-        if let Some(short) = self.short.get_mut(..bytes.len()) {
-            short.copy_from_slice(bytes);
-        } else {
-            self.long.clear();
-            self.long.extend_from_slice(bytes);
-        }
-    }
-}
-
-/// Deliveries by number; a freed one keeps its buffer for the next, and the last freed is taken first.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    all: Vec<Delivery>,
-    /// The first that is free; none is when this is their number.
-    free: u32,
-}
-
-impl Deliveries {
-    #[inline]
-    fn add(&mut self, flight: &Flight, bytes: &[u8]) -> u32 {
-        let index = self.free;
-        if index as usize == self.all.len() {
-            self.all.push(Delivery::new(index + 1));
-        }
-        let delivery = &mut self.all[index as usize];
-        self.free = delivery.next;
-        (delivery.from, delivery.to) = (flight.from, flight.to);
-        (delivery.number, delivery.digest) = (flight.number, flight.digest);
-        delivery.set_bytes(bytes);
-        index
-    }
-
-    #[inline]
-    pub(super) fn get(&self, index: u32) -> &Delivery {
-        &self.all[index as usize]
-    }
-
-    #[inline]
-    pub(super) fn free(&mut self, index: u32) {
-        self.all[index as usize].next = self.free;
-        self.free = index;
-    }
-}
-
-/// Finds a node by its host: eight places for each node, so that a second look is rare.
-#[derive(Debug)]
-struct Hosts {
-    nodes: Vec<u32>,
-    mask: usize,
-}
-
-/// Stands for no node.
-const NOBODY: u32 = u32::MAX;
-
-impl Hosts {
-    fn new(addrs: &[Addr]) -> Self {
-        let places = (addrs.len() * 8).next_power_of_two();
-        let mut hosts = Self { nodes: vec![NOBODY; places], mask: places - 1 };
-        for (index, addr) in (0..).zip(addrs) {
-            let place = hosts.place(addr.host(), addrs);
-            assert_eq!(hosts.nodes[place], NOBODY, "two node names hash alike, or one name is there twice");
-            hosts.nodes[place] = index;
-        }
-        hosts
-    }
-
-    /// Where `host` is, or would be.
-    #[inline]
-    fn place(&self, host: Host, addrs: &[Addr]) -> usize {
-        let [.., a, b, c, d] = host.octets();
-        let mut place = u32::from_be_bytes([a, b, c, d]) as usize & self.mask;
-        while self.nodes[place] != NOBODY && addrs[self.nodes[place] as usize].host() != host {
-            place = (place + 1) & self.mask;
-        }
-        place
-    }
-
-    #[inline]
-    fn find(&self, host: Host, addrs: &[Addr]) -> Option<u32> {
-        Some(self.nodes[self.place(host, addrs)]).filter(|node| *node != NOBODY)
-    }
-}
-
-/// Simulated hosts live in the unique-local prefix `fd53:494d::/64` (RFC 4193), and are numbered by their names' hashes.
-const PREFIX: [u8; 8] = [0xFD, 0x53, 0x49, 0x4D, 0, 0, 0, 0];
-
-fn host_of(name: NameHash) -> Host {
-    let mut octets = [0; 16];
-    octets[..8].copy_from_slice(&PREFIX);
-    octets[8..].copy_from_slice(&name.as_u64().to_be_bytes());
-    Host::new(octets)
 }
 
 /// The roots of the draws of one seed.
@@ -228,7 +104,7 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(nodes: &[crate::NodeConfig], config: &super::Parts<'_>) -> Self {
+    pub(super) fn new(nodes: &[crate::NodeConfig], config: &Parts<'_>) -> Self {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
         let addrs: Vec<Addr> =
@@ -419,9 +295,7 @@ impl Net {
             bytes.truncate(length as usize);
             self.counts.truncated += 1;
         }
-        let delivery = &mut self.deliveries.all[index as usize];
-        delivery.digest = digest(&bytes);
-        delivery.set_bytes(&bytes);
+        self.deliveries.replace(index, digest(&bytes), &bytes);
     }
 
     /// Hands a datagram to the tap of its link, if there is one.
@@ -474,21 +348,10 @@ impl Net {
     }
 }
 
-/// A packet about to leave.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    from: u32,
-    to: u32,
-    number: u64,
-    digest: u64,
-    key: Key,
-    to_group: bool,
-}
-
-impl Flight {
-    /// Where the ledger looks for it.
-    const fn address(&self) -> Address {
-        let (from, to, number) = (NodeIndex(self.from), NodeIndex(self.to), self.number);
-        if self.to_group { Address::Group { from, to, number } } else { Address::Datagram { from, to, number } }
-    }
+/// What the network is made from.
+pub(super) struct Parts<'a> {
+    pub(super) seed: u64,
+    pub(super) link: LinkProfile,
+    pub(super) links: &'a [(u32, u32, LinkProfile)],
+    pub(super) pipes: PipeProfile,
 }
