@@ -235,14 +235,7 @@ where
         }
     }
 
-    fn read_segment(
-        &mut self,
-        index: u32,
-        side: usize,
-        number: u64,
-        segment: &Segment,
-        watch: &mut impl Watch<M>,
-    ) {
+    fn read_segment(&mut self, index: u32, side: usize, number: u64, segment: &Segment, watch: &mut impl Watch<M>) {
         let pipe = &self.net.pipes[index as usize];
         let (from, to) = (pipe.ends[1 - side].node, pipe.ends[side].node);
         if self.net.taps.contains_key(&(from.0, to.0)) {
@@ -266,14 +259,7 @@ where
         }
     }
 
-    fn hand_bytes(
-        &mut self,
-        index: u32,
-        side: usize,
-        bytes: &[u8],
-        known: Option<u64>,
-        watch: &mut impl Watch<M>,
-    ) {
+    fn hand_bytes(&mut self, index: u32, side: usize, bytes: &[u8], known: Option<u64>, watch: &mut impl Watch<M>) {
         let Some(pipe) = self.net.pipes.get(index as usize) else { return };
         let end = &pipe.ends[side];
         if end.phase != Phase::Open {
