@@ -108,47 +108,47 @@ pub struct Checkpoint {
 
 /// More checkpoints than this, and every second one is dropped.
 const CHECKPOINTS_MAX: usize = 1024;
-/// So many records are mixed into the hash at a time, and the first distance between checkpoints is as long.
-const BATCH: usize = 64;
-/// The last events of a run, kept to show where it ended; no more than a batch.
+/// The first distance between checkpoints, in events.
+const STRIDE_MIN: u64 = 64;
+/// The last events of a run, kept to show where it ended.
 const TAIL: usize = 32;
 
 /// Where full traces go: one JSON object a line, without the line's end.
 pub type Sink = Box<dyn FnMut(&str)>;
 
 pub(crate) struct Trace {
-    /// Of all whole batches.
     hash: u64,
     events: u64,
-    /// The last records: the run's `n`-th is in place `n` modulo [`BATCH`].
-    recent: [Record; BATCH],
     checkpoints: Vec<Checkpoint>,
-    /// One checkpoint every so many events; a multiple of [`BATCH`].
+    /// One checkpoint every so many events.
     stride: u64,
+    next_checkpoint: u64,
+    /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
+    tail: [Record; TAIL],
     sink: Option<Sink>,
 }
 
 impl Trace {
     pub(crate) fn new(sink: Option<Sink>) -> Self {
-        let (recent, stride) = ([Record::BLANK; BATCH], BATCH as u64);
-        Self { hash: 0, events: 0, recent, checkpoints: Vec::new(), stride, sink }
+        Self {
+            hash: 0,
+            events: 0,
+            checkpoints: Vec::new(),
+            stride: STRIDE_MIN,
+            next_checkpoint: STRIDE_MIN,
+            tail: [Record::BLANK; TAIL],
+            sink,
+        }
     }
 
     #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
     #[inline(always)]
     pub(crate) fn push(&mut self, record: Record) {
-        self.recent[self.events as usize % BATCH] = record;
+        self.hash = record.mix(self.hash);
+        self.tail[self.events as usize % TAIL] = record;
         self.events += 1;
-        if self.events.is_multiple_of(BATCH as u64) {
-            self.mix_batch();
-        }
-    }
-
-    #[inline(never)]
-    fn mix_batch(&mut self) {
-        self.hash = self.recent.iter().fold(self.hash, |hash, record| record.mix(hash));
-        if self.events.is_multiple_of(self.stride) {
-            self.checkpoint(self.recent[BATCH - 1].at);
+        if self.events == self.next_checkpoint {
+            self.checkpoint(record.at);
         }
     }
 
@@ -163,6 +163,7 @@ impl Trace {
             });
             self.stride *= 2;
         }
+        self.next_checkpoint = (self.events / self.stride + 1) * self.stride;
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -173,7 +174,7 @@ impl Trace {
     #[cold]
     pub(crate) fn line(&mut self, names: &[String], detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
-        let record = &self.recent[(self.events as usize - 1) % BATCH];
+        let record = &self.tail[(self.events as usize - 1) % TAIL];
         let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
         let mut line = serde_json::Map::new();
         line.insert("event".into(), (self.events - 1).into());
@@ -196,9 +197,8 @@ impl Trace {
         sink(&serde_json::Value::Object(line).to_string());
     }
 
-    pub(crate) fn hash(&self) -> u64 {
-        let rest = self.events as usize % BATCH;
-        self.recent[..rest].iter().fold(self.hash, |hash, record| record.mix(hash))
+    pub(crate) const fn hash(&self) -> u64 {
+        self.hash
     }
 
     pub(crate) const fn events(&self) -> u64 {
@@ -212,7 +212,7 @@ impl Trace {
     /// The last events, the oldest first.
     pub(crate) fn tail(&self) -> Vec<Record> {
         let oldest = self.events.saturating_sub(TAIL as u64);
-        (oldest..self.events).map(|event| self.recent[event as usize % BATCH]).collect()
+        (oldest..self.events).map(|event| self.tail[event as usize % TAIL]).collect()
     }
 }
 

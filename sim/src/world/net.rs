@@ -270,8 +270,7 @@ impl Net {
     }
 
     /// Schedules the arrival of a packet.
-    #[expect(clippy::inline_always, reason = "as for `transmit`")]
-    #[inline(always)]
+    #[inline]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
         let delivery = self.deliveries.add(flight, bytes);
         self.push_for(flight.from, after, Event::Deliver(delivery));
