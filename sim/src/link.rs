@@ -286,4 +286,36 @@ mod tests {
             assert_eq!(calm.fate(key, 100).lost, rough.fate(key, 100).lost);
         }
     }
+
+    #[test]
+    fn a_calm_link_does_to_a_packet_what_its_fate_would_say() {
+        let delay = Delay::Uniform(Duration::from_millis(1), Duration::from_millis(9));
+        let link = two_nodes(LinkProfile { delay, ..LinkProfile::default() });
+        for number in 0..100 {
+            let (calm, key) = (link.calm(0).unwrap(), Key::root(1).number(number));
+            let fate = PacketFate { delay: calm.delay(key), ..PacketFate::default() };
+            assert_eq!(link.profile(0, 1).fate(key, 100), fate);
+        }
+    }
+
+    #[test]
+    fn a_link_that_can_do_more_than_delay_is_not_calm() {
+        let (some, default) = (Chance::from_ppb(1), LinkProfile::default());
+        let burst = Some(Burst { enter: some, leave: some });
+        let rough = [
+            LinkProfile { loss: some, ..default },
+            LinkProfile { burst, ..default },
+            LinkProfile { duplicate: some, ..default },
+            LinkProfile { reorder: some, ..default },
+            LinkProfile { corrupt: some, ..default },
+            LinkProfile { truncate: some, ..default },
+            LinkProfile { rate: Some(1), ..default },
+        ];
+        for profile in rough {
+            assert!(two_nodes(profile).calm(0).is_none(), "{profile:?}");
+            let mut link = two_nodes(default);
+            link.set_profile(0, 1, profile);
+            assert!(link.calm(0).is_none() && link.calm(1).is_some(), "{profile:?}");
+        }
+    }
 }

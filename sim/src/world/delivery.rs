@@ -106,3 +106,25 @@ impl Deliveries {
         delivery.set_bytes(bytes);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn payloads_of_every_length_come_back_from_used_places_too() {
+        let mut deliveries = Deliveries::default();
+        let flight = Flight { from: 1, to: 2, number: 3, digest: 4, key: Key::root(0), to_group: false };
+        let payloads: Vec<Vec<u8>> =
+            [1_000, 0, SHORT_MAX, SHORT_MAX + 1, 5].map(|length| vec![length as u8; length]).into();
+        for turn in 0..payloads.len() {
+            let (first, second) = (&payloads[turn], &payloads[(turn + 1) % payloads.len()]);
+            let places = [deliveries.add(&flight, first), deliveries.add(&flight, second)];
+            assert_eq!(places.map(|place| deliveries.get(place).bytes()), [first.as_slice(), second]);
+            deliveries.replace(places[0], 9, second);
+            assert_eq!((deliveries.get(places[0]).bytes(), deliveries.get(places[0]).digest), (second.as_slice(), 9));
+            places.into_iter().for_each(|place| deliveries.free(place));
+        }
+        assert_eq!(deliveries.all.len(), 2, "freed places are used again");
+    }
+}
