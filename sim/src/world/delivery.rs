@@ -123,7 +123,9 @@ mod tests {
             assert_eq!(places.map(|place| deliveries.get(place).bytes()), [first.as_slice(), second]);
             deliveries.replace(places[0], 9, second);
             assert_eq!((deliveries.get(places[0]).bytes(), deliveries.get(places[0]).digest), (second.as_slice(), 9));
-            places.into_iter().for_each(|place| deliveries.free(place));
+            for place in places {
+                deliveries.free(place);
+            }
         }
         assert_eq!(deliveries.all.len(), 2, "freed places are used again");
     }
