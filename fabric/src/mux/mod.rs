@@ -214,6 +214,11 @@ impl Mux {
     /// Sends a PING, as a responder does at once: it completes the initiator's session.
     pub fn ping(&mut self, now: Instant) {}
 
+    /// Whether the session's streams are over: [`Event::Ended`] was told, or is about to be.
+    pub fn has_ended(&self) -> bool {
+        false
+    }
+
     /// Whether a stream can be opened: neither side has begun to end the session.
     pub fn is_open(&self) -> bool {
         true

@@ -42,6 +42,22 @@ impl Reject {
         }
     }
 
+    /// The reject with this number.
+    pub fn from_code(code: u32) -> Option<Self> {
+        let all = [
+            Self::FrameInvalid,
+            Self::FrameOversize,
+            Self::InvalidStreamStateTransition,
+            Self::UnknownStreamFrame,
+            Self::WindowCreditOverflowOrUnderflow,
+            Self::Flood,
+            Self::StreamLimitExceeded,
+            Self::InvalidStreamName,
+            Self::ServiceDenied,
+        ];
+        all.into_iter().find(|reject| reject.code() == code)
+    }
+
     /// Its name in the wire contract.
     pub const fn label(self) -> &'static str {
         match self {
