@@ -24,7 +24,10 @@ pub(super) enum Undo {
     Restart {
         incarnation: u64,
     },
-    Resume,
+    /// Go on, if it is still paused in this incarnation.
+    Resume {
+        incarnation: u64,
+    },
     ClockRate(i32),
     Link(LinkProfile),
     Disk(DiskProfile),
@@ -80,7 +83,7 @@ where
                 }
                 paused.state = State::Paused;
                 self.net.counts.pauses += 1;
-                Undo::Resume
+                Undo::Resume { incarnation: paused.incarnation }
             }
             Fault::ClockJump(node, by) => {
                 self.change_clock(*node, |clock, now| clock.jump(now, *by));
@@ -119,7 +122,12 @@ where
                     self.boot_node(node.0, watch);
                 }
             }
-            (Undo::Resume, Fault::Pause(node)) => self.resume(node, watch),
+            (Undo::Resume { incarnation }, Fault::Pause(node)) => {
+                let paused = &self.nodes[node.as_usize()];
+                if paused.state == State::Paused && paused.incarnation == incarnation {
+                    self.resume(node, watch);
+                }
+            }
             (Undo::ClockRate(old), Fault::ClockRate(node, _)) => {
                 self.change_clock(node, |clock, now| clock.set_rate(now, old));
             }
