@@ -74,7 +74,7 @@ impl NodeConfig {
 pub struct Perturb {
     /// A `Timeout` before its time is handed in after an input.
     pub spurious_timeout: Chance,
-    /// After an input, outputs are drained up to 1 ms later, or after the next input.
+    /// After an input, outputs are drained up to 1 ms later, together with those of the inputs until then.
     pub late_drain: Chance,
 }
 
@@ -328,7 +328,10 @@ where
             Event::Boot(node) => self.boot_node(node, watch),
             Event::Drain(node) => {
                 self.nodes[node as usize].drains_later = false;
-                self.drain(node, watch);
+                // A paused node drains when it resumes.
+                if self.nodes[node as usize].state == State::Up {
+                    self.drain(node, watch);
+                }
             }
             Event::Stored(store) => self.stored(store, watch),
             Event::Command(place) => {
