@@ -189,7 +189,7 @@ where
         }
         for (pipe, side) in self.net.ends[node.as_usize()].values().copied().collect::<Vec<_>>() {
             if self.net.pipes[pipe as usize].ends[side].wants_fill {
-                self.net.fills.push((pipe, side));
+                self.net.fills[node.as_usize()].push((pipe, side));
             }
         }
         self.drain(node.0, watch);

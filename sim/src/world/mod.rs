@@ -379,6 +379,7 @@ where
         node.machine = None;
         node.state = State::Down;
         node.armed = None;
+        self.net.fills[index as usize].clear();
         node.incarnation += 1;
         node.waiting_datagrams = 0;
         for waiting in node.waiting.drain(..) {
@@ -554,10 +555,7 @@ where
     fn drain(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let Self { nodes, net, control, scratch, .. } = self;
         let node = &mut nodes[index as usize];
-        let Some(machine) = &mut node.machine else {
-            net.fills.clear();
-            return;
-        };
+        let Some(machine) = &mut node.machine else { return };
         let me = NodeIndex(index);
         loop {
             while let Some(output) = machine.poll() {
@@ -577,9 +575,9 @@ where
                     Output::Store { key, bytes } => net.store(index, node.incarnation, key, bytes),
                 }
             }
-            let Some((pipe, side)) = net.fills.pop() else { break };
+            let Some((pipe, side)) = net.fills[index as usize].pop() else { break };
             let now = net.now;
-            net.fill(pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
+            net.fill(index, pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
         }
         watch.settled(net.now, me, machine, control);
         self.arm(index);
@@ -711,7 +709,7 @@ where
                 end.phase = Phase::Open;
                 let (node, id) = (end.node.0, end.id);
                 if end.wants_fill {
-                    self.net.fills.push((index, DIALLER));
+                    self.net.fills[node as usize].push((index, DIALLER));
                 }
                 self.hand(node, Waiting::Opened(id), watch);
                 self.read(index, DIALLER, watch);
@@ -735,11 +733,9 @@ where
         self.net.send_ack(index, 1 - side);
         if finished {
             self.close_pipe_end(index, side, PipeEnd::Finished, watch);
-        } else if !self.net.fills.is_empty() && self.nodes[writer as usize].state == State::Up {
+        } else if !self.net.fills[writer as usize].is_empty() && self.nodes[writer as usize].state == State::Up {
             self.drain(writer, watch);
         }
-        // A paused writer's fills are found again when it resumes.
-        self.net.fills.clear();
     }
 
     fn send_again(&mut self, travel: u32, watch: &mut impl Watch<M>) {

@@ -144,7 +144,7 @@ impl Net {
         let end = &mut self.pipes[pipe as usize].ends[side];
         if !end.wants_fill && !end.fin_sent {
             end.wants_fill = true;
-            self.fills.push((pipe, side));
+            self.fills[node as usize].push((pipe, side));
         }
     }
 
@@ -156,7 +156,7 @@ impl Net {
             end.finishing = true;
             // The half ends after the next 0 that `fill` returns, whether or not the machine asked to be filled from.
             end.wants_fill = true;
-            self.fills.push((pipe, side));
+            self.fills[node as usize].push((pipe, side));
         }
     }
 
@@ -191,9 +191,10 @@ impl Net {
         }
     }
 
-    /// Asks a machine for the bytes of one pipe, as many as there is room for, and sends them.
+    /// Asks the machine of `node` for the bytes of one pipe, as many as there is room for, and sends them.
     pub(super) fn fill<M: Machine>(
         &mut self,
+        node: u32,
         index: u32,
         side: Side,
         machine: &mut M,
@@ -206,7 +207,8 @@ impl Net {
             let peer = pipe.ends[1 - side].node;
             let end = &mut pipe.ends[side];
             let room = self.pipe_profile.buffer.max(1).saturating_sub(end.in_flight);
-            if end.phase != Phase::Open || !end.wants_fill || room == 0 {
+            // The pipe that was to be filled may be gone, and another be in its place.
+            if end.node.0 != node || end.phase != Phase::Open || !end.wants_fill || room == 0 {
                 return;
             }
             let room_max = u64::from(self.pipe_profile.room_max.max(1));
@@ -214,7 +216,7 @@ impl Net {
                 if room_max < 64 * 1024 { key.number(end.fills).within(lane::ROOM, 1, room_max) } else { room_max };
             end.fills += 1;
             scratch.resize(u64::from(room).min(room_drawn) as usize, 0);
-            let (node, id) = (end.node.0, end.id);
+            let id = end.id;
             let length = machine.fill(id, scratch);
             assert!(length <= scratch.len(), "a machine filled more than its room");
             if length == 0 {
@@ -321,7 +323,7 @@ impl Net {
         writer.in_flight = writer.in_flight.saturating_sub(read);
         writer.fin_acked |= fin;
         if writer.wants_fill {
-            self.fills.push((index, side));
+            self.fills[to as usize].push((index, side));
         }
         true
     }
