@@ -9,7 +9,7 @@ use crate::trace::Kind;
 use crate::watch::Watch;
 use crate::{Clock, NodeIndex};
 use core::fmt::Debug;
-use machine::{Duration, Machine, PipeEnd};
+use machine::{Duration, Machine};
 
 /// What the end of a fault has to put back.
 #[derive(Clone, Copy, Debug)]
@@ -184,7 +184,9 @@ where
         for (pipe, side) in pipes {
             let is_still = self.net.ends[node.as_usize()].values().any(|end| *end == (pipe, side));
             if is_still {
+                self.net.hold(pipe);
                 self.read(pipe, side, watch);
+                self.net.release(pipe);
             }
         }
         for (pipe, side) in self.net.ends[node.as_usize()].values().copied().collect::<Vec<_>>() {
@@ -196,18 +198,15 @@ where
     }
 
     fn reset_pipes(&mut self, a: NodeIndex, b: NodeIndex, watch: &mut impl Watch<M>) {
-        let between: Vec<_> = self.net.ends[a.as_usize()]
-            .values()
-            .filter(|(pipe, side)| self.net.pipes[*pipe as usize].ends[1 - side].node == b)
-            .map(|(pipe, side)| (*pipe, *side))
-            .collect();
-        for (pipe, side) in between {
-            // Held by a count of its own, since what the ends do about it may let go of the pipe.
-            self.net.pipes[pipe as usize].events += 1;
-            self.close_pipe_end(pipe, side, PipeEnd::Reset, watch);
-            self.close_pipe_end(pipe, 1 - side, PipeEnd::Reset, watch);
-            self.net.pipes[pipe as usize].events -= 1;
-            self.net.reap(pipe);
+        let between = self.net.pipes.iter().filter(|(_, pipe)| {
+            let [dialler, acceptor] = &pipe.ends;
+            (dialler.node, acceptor.node) == (a, b) || (dialler.node, acceptor.node) == (b, a)
+        });
+        // By serial, since what a machine does about one may let go of the next.
+        for serial in between.map(|(_, pipe)| pipe.serial).collect::<Vec<_>>() {
+            if let Some(index) = self.pipe_of_serial(serial) {
+                self.reset_both(index, watch);
+            }
         }
     }
 }

@@ -625,8 +625,7 @@ where
             Event::SendAgain(travel) => self.send_again(travel, watch),
             _ => {}
         }
-        self.net.pipes[index as usize].events -= 1;
-        self.net.reap(index);
+        self.net.release(index);
     }
 
     /// The end learns that its pipe is gone, unless it knows.
@@ -780,9 +779,11 @@ where
     }
 
     /// Something between the two ends resets the pipe.
-    fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+    pub(super) fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+        self.net.hold(index);
         self.close_pipe_end(index, DIALLER, PipeEnd::Reset, watch);
         self.close_pipe_end(index, ACCEPTOR, PipeEnd::Reset, watch);
+        self.net.release(index);
     }
 
     /// Hands over the segments whose turn has come, while the node at `side` reads.
@@ -883,7 +884,7 @@ where
         }
     }
 
-    fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
+    pub(super) fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
         self.net.pipes.iter().find(|(_, pipe)| pipe.serial == serial).map(|(index, _)| index as u32)
     }
 }

@@ -85,6 +85,17 @@ impl Net {
         self.push_for(node, after, what);
     }
 
+    /// Keeps a pipe while a step that may end it goes on.
+    pub(super) fn hold(&mut self, index: u32) {
+        self.pipes[index as usize].events += 1;
+    }
+
+    /// The step, or an event that names the pipe, is over.
+    pub(super) fn release(&mut self, index: u32) {
+        self.pipes[index as usize].events -= 1;
+        self.reap(index);
+    }
+
     /// Forgets a pipe that both ends have forgotten and no event names.
     pub(super) fn reap(&mut self, index: u32) {
         let pipe = &self.pipes[index as usize];
