@@ -3,6 +3,8 @@
 mod faults;
 mod net;
 mod pipes;
+#[cfg(test)]
+mod tests;
 
 use crate::disk::DiskProfile;
 use crate::fate::{Chance, stream};
@@ -642,13 +644,6 @@ where
             PipeEnd::Finished => {}
         }
         self.net.close_end(index, side);
-        if reason == PipeEnd::Refused || reason == PipeEnd::TimedOut {
-            // Nobody is left who could accept it.
-            let other = &mut self.net.pipes[index as usize];
-            if !other.accepted {
-                other.ends[ACCEPTOR].phase = Phase::Closed;
-            }
-        }
         self.hand(node, Waiting::Closed(id, reason), watch);
     }
 
@@ -667,9 +662,6 @@ where
     fn dial_arrives(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let pipe = &self.net.pipes[index as usize];
         if pipe.ends[DIALLER].phase != Phase::Connecting {
-            if !pipe.accepted {
-                self.net.pipes[index as usize].ends[ACCEPTOR].phase = Phase::Closed;
-            }
             return;
         }
         let (dialler, acceptor) = (pipe.ends[DIALLER].node.0, pipe.ends[ACCEPTOR].node.0);

@@ -184,7 +184,12 @@ impl Net {
 
     /// The end knows nothing of the pipe any more.
     pub(super) fn close_end(&mut self, index: u32, side: Side) {
-        let end = &mut self.pipes[index as usize].ends[side];
+        let pipe = &mut self.pipes[index as usize];
+        if !pipe.accepted {
+            // Nobody is left who could accept it.
+            pipe.ends[ACCEPTOR].phase = Phase::Closed;
+        }
+        let end = &mut pipe.ends[side];
         end.phase = Phase::Closed;
         end.wants_fill = false;
         end.held.clear();
