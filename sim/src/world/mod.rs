@@ -648,8 +648,7 @@ where
     }
 
     fn dial_again(&mut self, index: u32, watch: &mut impl Watch<M>) {
-        let pipe = &self.net.pipes[index as usize];
-        if pipe.ends[DIALLER].phase != Phase::Connecting || pipe.accepted {
+        if self.net.pipes[index as usize].ends[DIALLER].phase != Phase::Connecting {
             return;
         }
         if self.net.dial_is_over(index) {
@@ -665,17 +664,20 @@ where
             return;
         }
         let (dialler, acceptor) = (pipe.ends[DIALLER].node.0, pipe.ends[ACCEPTOR].node.0);
-        if pipe.accepted {
-            self.net.answer(index);
-            return;
-        }
         if self.nodes[acceptor as usize].state == State::Down {
             self.net.dial_again(index);
             return;
         }
+        if pipe.accepted {
+            match pipe.ends[ACCEPTOR].phase {
+                // The acceptor has ended the pipe since, or is another start of its node.
+                Phase::Closed => self.net.refuse(index),
+                _ => self.net.answer(index),
+            }
+            return;
+        }
         if !pipe.port_matches || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
-            let delay = self.net.links.profile(acceptor, dialler).delay.typical();
-            self.net.pipe_event(acceptor, index, delay, Event::RefusalArrives(index));
+            self.net.refuse(index);
             return;
         }
         let node = &mut self.nodes[acceptor as usize];

@@ -344,14 +344,24 @@ impl Net {
         true
     }
 
-    /// Sends the answer to a dial. A lost one is repeated when the dialler asks again.
+    /// Sends the answer to a dial.
     pub(super) fn answer(&mut self, index: u32) {
+        self.reply(index, SYN_ACK, Event::AnswerArrives(index));
+    }
+
+    /// Sends the refusal of a dial.
+    pub(super) fn refuse(&mut self, index: u32) {
+        self.reply(index, RST, Event::RefusalArrives(index));
+    }
+
+    /// A lost reply is repeated when the dialler asks again.
+    fn reply(&mut self, index: u32, number: u64, arrival: Event) {
         let pipe = &self.pipes[index as usize];
         let node = pipe.ends[ACCEPTOR].node.0;
-        let waited = self.now.since(pipe.dialled_at);
-        match self.segment_delay(index, ACCEPTOR, SYN_ACK, dial_attempt(waited), 0, 0) {
-            Some(delay) => self.pipe_event(node, index, delay, Event::AnswerArrives(index)),
-            None => self.pipe_event(node, index, DIAL_AGAIN + waited, Event::DialArrives(index)),
+        let attempt = dial_attempt(self.now.since(pipe.dialled_at));
+        match self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0) {
+            Some(delay) => self.pipe_event(node, index, delay, arrival),
+            None => self.dial_again(index),
         }
     }
 }
