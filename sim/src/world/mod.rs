@@ -174,6 +174,8 @@ struct Node<M: Machine> {
     /// The timer event that counts; one with another order is stale.
     armed: Option<(Time, Order)>,
     incarnation: u64,
+    /// While it is down: only its process died, and its system refuses dials and resets pipes.
+    refuses: bool,
     accepted: u64,
     /// A `Drain` is scheduled.
     drains_later: bool,
@@ -381,6 +383,7 @@ where
         node.machine = None;
         node.state = State::Down;
         node.armed = None;
+        node.refuses = kind == CrashKind::Process;
         self.net.fills[index as usize].clear();
         node.incarnation += 1;
         node.waiting_datagrams = 0;
@@ -664,7 +667,8 @@ where
             return;
         }
         let (dialler, acceptor) = (pipe.ends[DIALLER].node.0, pipe.ends[ACCEPTOR].node.0);
-        if self.nodes[acceptor as usize].state == State::Down {
+        let node = &self.nodes[acceptor as usize];
+        if node.is_silent() {
             self.net.dial_again(index);
             return;
         }
@@ -676,7 +680,8 @@ where
             }
             return;
         }
-        if !pipe.port_matches || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
+        let refuses = !pipe.port_matches || node.state == State::Down;
+        if refuses || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
             self.net.refuse(index);
             return;
         }
@@ -754,7 +759,7 @@ where
         let side = 1 - from;
         let pipe = &self.net.pipes[index as usize];
         let reader = pipe.ends[side].node.0;
-        if self.nodes[reader as usize].state == State::Down {
+        if self.nodes[reader as usize].is_silent() {
             self.net.travel_lost(travel);
             return;
         }
@@ -954,12 +959,18 @@ impl<M: Machine> Node<M> {
             clock,
             armed: None,
             incarnation: 0,
+            refuses: false,
             accepted: 0,
             drains_later: false,
             inputs: 0,
             waiting: VecDeque::new(),
             waiting_datagrams: 0,
         }
+    }
+
+    /// Nothing there answers, not even a system without its process.
+    fn is_silent(&self) -> bool {
+        self.state == State::Down && !self.refuses
     }
 }
 
