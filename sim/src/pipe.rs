@@ -95,9 +95,10 @@ pub(crate) struct End {
     pub(crate) unacked: u32,
     pub(crate) fin_unacked: bool,
     pub(crate) ack_pending: bool,
-    /// Counts acknowledgements and offers of room, for their draws.
+    /// Counts acknowledgements, offers of room and resets, for their draws.
     pub(crate) acks: u64,
     pub(crate) fills: u64,
+    pub(crate) resets: u32,
 }
 
 impl End {
@@ -121,6 +122,7 @@ impl End {
             ack_pending: false,
             acks: 0,
             fills: 0,
+            resets: 0,
         }
     }
 

@@ -702,7 +702,9 @@ where
         let end = &mut self.net.pipes[index as usize].ends[DIALLER];
         match end.phase {
             Phase::Open => {}
-            Phase::Closed => self.net.send_reset(index, DIALLER),
+            Phase::Closed => {
+                self.net.send_reset(index, DIALLER);
+            }
             Phase::Connecting => {
                 end.phase = Phase::Open;
                 let (node, id) = (end.node.0, end.id);
@@ -763,11 +765,15 @@ where
             self.net.travel_lost(travel);
             return;
         }
-        let segment = self.net.travels.remove(travel as usize).segment;
         if self.net.pipes[index as usize].ends[side].phase == Phase::Closed {
-            self.net.send_reset(index, side);
+            if self.net.send_reset(index, side) {
+                self.net.travels.remove(travel as usize);
+            } else {
+                self.net.travel_lost(travel);
+            }
             return;
         }
+        let segment = self.net.travels.remove(travel as usize).segment;
         let key = self.net.pipes[index as usize].segment_key(from, number, attempt);
         if self.net.pipe_profile.reset.hits(key.draw(lane::RESET)) {
             self.reset_both(index, watch);

@@ -192,19 +192,32 @@ impl Net {
         let end = &mut pipe.ends[side];
         end.phase = Phase::Closed;
         end.wants_fill = false;
-        end.held.clear();
         let (node, id) = (end.node.0, end.id);
+        for (number, segment) in core::mem::take(&mut end.held) {
+            self.lose_held(index, side, number, segment);
+        }
         if self.ends[node as usize].get(&id) == Some(&(index, side)) {
             self.ends[node as usize].remove(&id);
         }
     }
 
-    /// Tells the other end that the pipe is gone; the news itself can be lost.
-    pub(super) fn send_reset(&mut self, index: u32, from: Side) {
-        let node = self.pipes[index as usize].ends[from].node.0;
-        if let Some(delay) = self.segment_delay(index, from, RST, 0, 0, 0) {
+    /// A segment that nobody will read: its writer sends it again, and so learns what has become of the pipe.
+    fn lose_held(&mut self, index: u32, side: Side, number: u64, segment: Segment) {
+        let travel = Travel { pipe: index, from: 1 - side, number, attempt: 0, first_sent: self.now, segment };
+        let travel = self.travels.insert(travel) as u32;
+        self.travel_lost(travel);
+    }
+
+    /// Tells the other end that the pipe is gone. False when the news is lost.
+    pub(super) fn send_reset(&mut self, index: u32, from: Side) -> bool {
+        let end = &mut self.pipes[index as usize].ends[from];
+        let (node, attempt) = (end.node.0, end.resets);
+        end.resets += 1;
+        let delay = self.segment_delay(index, from, RST, attempt, 0, 0);
+        if let Some(delay) = delay {
             self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
         }
+        delay.is_some()
     }
 
     /// Asks the machine of `node` for the bytes of one pipe, as many as there is room for, and sends them.
