@@ -56,6 +56,7 @@ where
         if let Some(lasts) = planned.lasts {
             self.net.push(0, self.net.now + lasts, Event::FaultEnds(index as u32));
         }
+        self.in_force.push(index);
         self.undo[index] = self.apply(index, &planned.fault, watch);
     }
 
@@ -113,7 +114,14 @@ where
     pub(super) fn end_fault(&mut self, index: usize, watch: &mut impl Watch<M>) {
         let fault = self.plan[index].fault.clone();
         self.net.record_text(Kind::FaultEnds, NodeIndex::NONE.0, index as u64, &fault);
-        match (core::mem::replace(&mut self.undo[index], Undo::Nothing), fault) {
+        let undo = core::mem::replace(&mut self.undo[index], Undo::Nothing);
+        let next = self.leave_force(index);
+        if let Some(next) = next {
+            // What this one would put back is the other's to put back.
+            self.undo[next] = undo;
+            return;
+        }
+        match (undo, fault) {
             (Undo::Heal, _) => self.net.partitions.end(index),
             (Undo::Restart { incarnation }, Fault::Crash { node, .. }) => {
                 let down = &self.nodes[node.as_usize()];
@@ -135,6 +143,14 @@ where
             (Undo::Disk(old), Fault::Disk(node, _)) => self.net.disks[node.as_usize()].profile = old,
             _ => {}
         }
+    }
+
+    /// The fault has ended: the next one in force that overlaid what it had changed.
+    fn leave_force(&mut self, index: usize) -> Option<usize> {
+        let place = self.in_force.iter().position(|begun| *begun == index)?;
+        self.in_force.remove(place);
+        let overlays = |later: &&usize| self.plan[**later].fault.overlays(&self.plan[index].fault);
+        self.in_force[place..].iter().find(overlays).copied()
     }
 
     fn close_partition(&mut self, index: usize) {

@@ -195,6 +195,8 @@ pub struct World<M: Machine> {
     plan: Vec<Planned>,
     /// What each entry of the plan has to undo.
     undo: Vec<faults::Undo>,
+    /// The entries of the plan that have begun and not ended, in the order in which they began.
+    in_force: Vec<usize>,
     commands: Slab<(u32, M::Command)>,
     boot: BootFn<M>,
     control: Control<M::Command>,
@@ -242,6 +244,7 @@ where
             nodes: nodes.into_iter().map(|node| Node::new(node.clock)).collect(),
             net,
             undo: config.plan.iter().map(|_| faults::Undo::Nothing).collect(),
+            in_force: Vec::new(),
             plan: config.plan,
             commands: Slab::new(),
             boot: Box::new(boot),
