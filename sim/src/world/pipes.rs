@@ -190,6 +190,9 @@ impl Net {
             pipe.ends[ACCEPTOR].phase = Phase::Closed;
         }
         let end = &mut pipe.ends[side];
+        if !end.is_finished() {
+            (end.unacked, end.fin_unacked) = (0, false);
+        }
         end.phase = Phase::Closed;
         end.wants_fill = false;
         let (node, id) = (end.node.0, end.id);
@@ -312,10 +315,10 @@ impl Net {
     pub(super) fn send_ack(&mut self, index: u32, side: Side) {
         let pipe = &mut self.pipes[index as usize];
         let end = &mut pipe.ends[side];
-        if end.ack_pending || (end.unacked == 0 && !end.fin_unacked) {
+        if end.ack.is_some() || (end.unacked == 0 && !end.fin_unacked) {
             return;
         }
-        end.ack_pending = true;
+        end.ack = Some((core::mem::take(&mut end.unacked), core::mem::take(&mut end.fin_unacked)));
         end.acks += 1;
         let (node, count) = (end.node.0, end.acks);
         let delay = self.ack_delay(index, side, count);
@@ -334,21 +337,26 @@ impl Net {
         fate.delay
     }
 
-    /// Gives the reader's news to the writer at `side`. False when a partition holds it up: then it is sent again.
+    /// Gives the reader's news to the writer at `side`. False when there is none for it: a partition holds the news up
+    /// until it is sent again, or an end is gone.
     pub(super) fn take_ack(&mut self, index: u32, side: Side) -> bool {
         let reader = 1 - side;
-        let ends = &self.pipes[index as usize].ends;
+        let ends = &mut self.pipes[index as usize].ends;
         let (from, to) = (ends[reader].node.0, ends[side].node.0);
-        if self.partitions.block(from, to) && ends[reader].phase != Phase::Closed {
+        let is_blocked = self.partitions.block(from, to);
+        // An end that was aborted sends nothing again; one that finished still sees its last news through.
+        let can_repeat = ends[reader].phase != Phase::Closed || ends[reader].both_finished();
+        if ends[side].phase == Phase::Closed || (is_blocked && !can_repeat) {
+            ends[reader].ack = None;
+            return false;
+        }
+        if is_blocked {
             let wait = self.retransmission(index, reader, 0);
             self.pipe_event(from, index, wait, Event::AckArrives(index * 2 + side as u32));
             return false;
         }
-        let end = &mut self.pipes[index as usize].ends[reader];
-        end.ack_pending = false;
-        let read = core::mem::take(&mut end.unacked);
-        let fin = core::mem::take(&mut end.fin_unacked);
-        let writer = &mut self.pipes[index as usize].ends[side];
+        let Some((read, fin)) = ends[reader].ack.take() else { return false };
+        let writer = &mut ends[side];
         writer.in_flight = writer.in_flight.saturating_sub(read);
         writer.fin_acked |= fin;
         if writer.wants_fill {
