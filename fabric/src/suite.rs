@@ -119,3 +119,53 @@ fn nonce_bytes(nonce: u64) -> [u8; 12] {
     bytes[4..].copy_from_slice(&nonce.to_le_bytes());
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ed25519_dalek::Verifier;
+
+    #[test]
+    fn x25519_is_that_of_the_rfc() {
+        // RFC 7748, 6.1.
+        let secret = |text: &str| *text.parse::<NoisePublic>().unwrap().as_bytes();
+        let alice = secret("77076d0a7318a57d3c16c17251b26645df4c2f92ebc0992ac177fba51db92c2a");
+        let bob = secret("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb");
+        let shared = secret("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742");
+        assert_eq!(RealSuite.diffie_hellman(&alice, &RealSuite.noise_public(&bob)), shared);
+        assert_eq!(RealSuite.diffie_hellman(&bob, &RealSuite.noise_public(&alice)), shared);
+    }
+
+    #[test]
+    fn a_key_that_signs_everything_signs_nothing() {
+        let mut identity = [0; 32];
+        identity[0] = 1;
+        let mut signature = [0; 64];
+        signature[0] = 1;
+        let lax = VerifyingKey::from_bytes(&identity).unwrap().verify(b"any", &Signature::from_bytes(&signature));
+        assert_eq!(lax.ok(), Some(()), "the looser check takes it for every message");
+        assert!(!RealSuite.verify(&identity, b"any", &signature));
+    }
+
+    #[test]
+    fn a_verifying_key_that_is_no_point_verifies_nothing() {
+        assert!(VerifyingKey::from_bytes(&[2; 32]).is_err());
+        assert!(!RealSuite.verify(&[2; 32], b"any", &[0; 64]));
+    }
+
+    #[test]
+    fn a_sealed_text_opens_only_as_it_was_sealed() {
+        let cipher = RealSuite.cipher(&[1; 32]);
+        let mut sealed = *b"text";
+        let tag = cipher.seal(3, b"with", &mut sealed);
+        assert_ne!(&sealed, b"text");
+        let opened = |key, nonce, authtext: &[u8]| {
+            let mut text = sealed;
+            RealSuite.cipher(&[key; 32]).open(nonce, authtext, &mut text, &tag).map(|()| text)
+        };
+        assert_eq!(opened(1, 3, b"with"), Ok(*b"text"));
+        assert_eq!(opened(2, 3, b"with"), Err(Forged));
+        assert_eq!(opened(1, 4, b"with"), Err(Forged));
+        assert_eq!(opened(1, 3, b"else"), Err(Forged));
+    }
+}

@@ -224,3 +224,6 @@ impl SnowCipher for HandshakeCipher {
         Ok(text.len())
     }
 }
+
+#[cfg(test)]
+mod vectors;
