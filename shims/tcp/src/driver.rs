@@ -1,5 +1,6 @@
 //! The driver as its user sees it: made, asked, run.
 
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::ops::ControlFlow;
@@ -32,7 +33,6 @@ pub(crate) const DATAGRAMS: Token = Token(usize::MAX - 6);
 pub(crate) const GROUP: Token = Token(usize::MAX - 8);
 
 /// A machine on real sockets. Dropping it resets every pipe that has not ended, as a crash would.
-#[derive(Debug)]
 pub struct Driver<M: Machine> {
     pub(crate) machine: M,
     pub(crate) clock: Clock,
@@ -140,6 +140,14 @@ impl<M: Machine> Driver<M> {
         on_event: impl FnMut(&mut M, M::Event) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
         Turn::new(self, on_event).run(max_wait).map_err(Error::Wait)
+    }
+}
+
+/// Tells no more than the addresses: a machine holds secrets.
+impl<M: Machine> fmt::Debug for Driver<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let addrs = (self.local_addr, self.datagram_addr);
+        f.debug_struct("Driver").field("addrs", &addrs).finish_non_exhaustive()
     }
 }
 

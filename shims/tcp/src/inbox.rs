@@ -70,7 +70,6 @@ impl<C> fmt::Display for SendError<C> {
 
 impl<C: fmt::Debug> std::error::Error for SendError<C> {}
 
-#[derive(Debug)]
 pub(crate) struct Inbox<C> {
     commands: Receiver<C>,
     handle: Handle<C>,

@@ -1,0 +1,10 @@
+//! The driver over real sockets on the loopback interface.
+
+mod datagrams;
+mod limits;
+mod pipes;
+mod scripted;
+mod storage;
+mod tampered;
+mod toys_world;
+mod toys_run;
