@@ -6,5 +6,5 @@ mod pipes;
 mod scripted;
 mod storage;
 mod tampered;
-mod toys_world;
 mod toys_run;
+mod toys_world;

@@ -19,9 +19,7 @@ fn a_mebibyte_each_way_arrives_whole_and_both_halves_finish() {
     a.write(OPENED, &there);
     a.finish(OPENED);
     b.write(ACCEPTED, &back);
-    run_until([&mut a, &mut b], |[a, b]| {
-        b.saw(&Seen::Finished(ACCEPTED)) && a.received(OPENED).len() == MIB + 1
-    });
+    run_until([&mut a, &mut b], |[a, b]| b.saw(&Seen::Finished(ACCEPTED)) && a.received(OPENED).len() == MIB + 1);
     assert_eq!((a.ends(), b.ends()), (vec![], vec![]), "one half is still open");
     b.finish(ACCEPTED);
     run_until([&mut a, &mut b], |[a, b]| !a.ends().is_empty() && !b.ends().is_empty());

@@ -1,8 +1,9 @@
 //! Faults that a driver could have, planted between the toys and a driver that has them not: each is caught in time.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use machine::{Input, Instant, Machine, PipeEnd, PipeId};
+use machine::{Boot, Input, Instant, Machine, PipeEnd, PipeId};
 use toys::echo::{self, Echo};
 use toys::oracle::{EchoOracle, StopWaitOracle, Violation};
 use toys::outbox::Action;
@@ -10,14 +11,18 @@ use toys::stop_wait::{Flow, StopWait};
 use toys::testing::{Tamper, Tampered};
 
 use crate::scripted::Scratch;
-use crate::toys_world::World;
+use crate::toys_world::{DEADLINE, World};
+
+/// No fault that is tested here makes anything slow: what takes so long is stuck.
+const STUCK: Duration = Duration::from_secs(1);
+const TAIL_BYTES: usize = 3;
 
 /// No fault: every harness here must pass with it, or it would prove nothing.
 struct Faultless;
 
 impl<M: Machine> Tamper<M> for Faultless {}
 
-/// Takes bytes from the machine ahead of the network, and forgets them when the pipe is finished.
+/// Keeps the last bytes until more come, and forgets them when the pipe is finished.
 #[derive(Default)]
 struct TailLost(BTreeMap<PipeId, Vec<u8>>);
 
@@ -30,13 +35,13 @@ impl<M: Machine> Tamper<M> for TailLost {
     }
 
     fn fill(&mut self, inner: &mut M, pipe: PipeId, room: &mut [u8]) -> usize {
-        let ahead = self.0.entry(pipe).or_default();
+        let kept = self.0.entry(pipe).or_default();
         let mut more = [0; 4_096];
         let length = inner.fill(pipe, &mut more);
-        ahead.extend_from_slice(&more[..length]);
-        let length = room.len().min(ahead.len().div_ceil(2));
-        room[..length].copy_from_slice(&ahead[..length]);
-        ahead.drain(..length);
+        kept.extend_from_slice(&more[..length]);
+        let length = room.len().min(kept.len().saturating_sub(TAIL_BYTES));
+        room[..length].copy_from_slice(&kept[..length]);
+        kept.drain(..length);
         length
     }
 }
@@ -93,7 +98,7 @@ impl<M: Machine> Tamper<M> for DatagramsMerged {
     }
 }
 
-/// Loses the first datagram; when `stale`, also wakes the machine at its first deadline only, for ever.
+/// Loses the first datagram, as a network may; when `stale`, also never wakes the machine to send it again.
 #[derive(Default)]
 struct FirstLost {
     is_lost: bool,
@@ -111,35 +116,105 @@ impl<M: Machine> Tamper<M> for FirstLost {
     }
 }
 
-/// One client of one server, with a fault at each, and a restart of the server amidst.
-fn echo<S: Tamper<Echo>, C: Tamper<Echo>>(
-    server_fault: impl Fn() -> S,
-    client_fault: impl Fn() -> C,
-) -> Result<(), Violation> {
-    enum Either<A, B> {
-        Server(A),
-        Client(B),
+/// A fault of any kind.
+struct Planted<M>(Box<dyn Tamper<M>>);
+
+impl<M: Machine> Planted<M> {
+    fn new(fault: impl Tamper<M> + 'static) -> Self {
+        Self(Box::new(fault))
     }
-    impl<A: Tamper<Echo>, B: Tamper<Echo>> Tamper<Echo> for Either<A, B> {
-        fn input(&mut self, inner: &mut Echo, now: Instant, input: Input<'_, std::convert::Infallible>) {
-            match self {
-                Self::Server(fault) => fault.input(inner, now, input),
-                Self::Client(fault) => fault.input(inner, now, input),
-            }
-        }
-        fn output(&mut self, inner: &mut Echo, now: Instant, action: Action<echo::Event>) -> Vec<Action<echo::Event>> {
-            match self {
-                Self::Server(fault) => fault.output(inner, now, action),
-                Self::Client(fault) => fault.output(inner, now, action),
-            }
-        }
-        fn fill(&mut self, inner: &mut Echo, pipe: PipeId, room: &mut [u8]) -> usize {
-            match self {
-                Self::Server(fault) => fault.fill(inner, pipe, room),
-                Self::Client(fault) => fault.fill(inner, pipe, room),
-            }
-        }
+}
+
+impl<M: Machine> Tamper<M> for Planted<M> {
+    fn input(&mut self, inner: &mut M, now: Instant, input: Input<'_, M::Command>) {
+        self.0.input(inner, now, input);
     }
-    let _ = (server_fault, client_fault);
-    Ok(())
+
+    fn output(&mut self, inner: &mut M, now: Instant, action: Action<M::Event>) -> Vec<Action<M::Event>> {
+        self.0.output(inner, now, action)
+    }
+
+    fn fill(&mut self, inner: &mut M, pipe: PipeId, room: &mut [u8]) -> usize {
+        self.0.fill(inner, pipe, room)
+    }
+
+    fn next_timeout(&self, inner: &M) -> Option<Instant> {
+        self.0.next_timeout(inner)
+    }
+}
+
+/// One client and its server, each with a fault. The server restarts, without its fault, in the middle of the work.
+fn echo(deadline: Duration, server: Planted<Echo>, client: Planted<Echo>) -> Result<(), Violation> {
+    let scratch = Scratch::new();
+    let config = scratch.config("server");
+    let mut world = World::new(deadline, EchoOracle::new([]));
+    let serve = |boot: Boot, fault| Tampered::new(Echo::server(&boot), boot.now, fault);
+    let addr = world.start("server", &config, |boot| serve(boot, server));
+    let asked = echo::Config { bytes_max: 4_000, ..echo::Config::new(addr, 1, 100) };
+    world.expect(EchoOracle::new([asked]));
+    world
+        .start("client", &scratch.config("client"), |boot| Tampered::new(Echo::client(&boot, asked), boot.now, client));
+    world.run_until(|world| world.events > 20)?;
+    world.start("server", &config, |boot| serve(boot, Planted::new(Faultless)));
+    world.run()
+}
+
+/// One flow whose sender has a fault.
+fn stop_wait(deadline: Duration, sender: impl Tamper<StopWait> + 'static) -> Result<(), Violation> {
+    let scratch = Scratch::new();
+    let flow = Flow { id: 1, count: 20, bytes_max: 100 };
+    let mut world = World::new(deadline, StopWaitOracle::new([flow]));
+    let plant = |machine, boot: &Boot, fault| Tampered::new(machine, boot.now, fault);
+    let to = world.start("receiver", &scratch.config("receiver"), |boot| {
+        plant(StopWait::receiver(&boot), &boot, Planted::new(Faultless))
+    });
+    world.start("sender", &scratch.config("sender"), |boot| {
+        plant(StopWait::sender(&boot, to, flow), &boot, Planted::new(sender))
+    });
+    world.run()
+}
+
+fn promise_broken(ran: Result<(), Violation>) -> &'static str {
+    ran.unwrap_err().promise
+}
+
+#[test]
+fn without_a_fault_nothing_is_caught() {
+    assert_eq!(echo(DEADLINE, Planted::new(Faultless), Planted::new(Faultless)), Ok(()));
+    assert_eq!(stop_wait(DEADLINE, Faultless), Ok(()));
+    assert_eq!(stop_wait(DEADLINE, FirstLost { is_lost: false, stale: false }), Ok(()), "a loss is no fault");
+}
+
+#[test]
+fn a_tail_that_is_lost_at_the_end_is_caught() {
+    let broken = promise_broken(echo(DEADLINE, Planted::new(Faultless), Planted::new(TailLost::default())));
+    assert_eq!(broken, "what was written before a finished end arrives");
+}
+
+#[test]
+fn a_lost_value_is_caught() {
+    let broken = promise_broken(echo(DEADLINE, Planted::new(ValueLost), Planted::new(Faultless)));
+    assert_eq!(broken, "the counter never falls below what a client saw");
+}
+
+#[test]
+fn a_dropped_wish_to_fill_is_caught() {
+    let broken = promise_broken(echo(STUCK, Planted::new(Faultless), Planted::new(EdgeDropped::default())));
+    assert_eq!(broken, "every client is finished");
+}
+
+#[test]
+fn a_reset_that_is_called_finished_is_caught() {
+    let broken = promise_broken(echo(DEADLINE, Planted::new(Faultless), Planted::new(ResetFinished)));
+    assert_eq!(broken, "what was written before a finished end arrives");
+}
+
+#[test]
+fn merged_datagrams_are_caught() {
+    assert_eq!(promise_broken(stop_wait(STUCK, DatagramsMerged::default())), "every flow is finished");
+}
+
+#[test]
+fn a_stale_timer_is_caught() {
+    assert_eq!(promise_broken(stop_wait(STUCK, FirstLost { is_lost: false, stale: true })), "every flow is finished");
 }

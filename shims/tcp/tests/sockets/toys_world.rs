@@ -9,9 +9,9 @@ use shim_tcp::{Config, Driver};
 use toys::oracle::{EchoOracle, StopWaitOracle, Violation};
 use toys::{echo, stop_wait};
 
-/// Without a fault nothing on the loopback interface takes long. Shorter than the toys' own patience with a stalled pipe,
-/// so that they cannot work around a planted fault in time.
-const DEADLINE: Duration = Duration::from_secs(3);
+/// Without a fault nothing on the loopback interface takes long. Shorter than the toys' own patience with a stalled pipe:
+/// they cannot work around a driver's fault in time.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(14);
 
 /// What the two oracles have in common.
 pub(crate) trait Oracle<E> {
@@ -43,13 +43,20 @@ impl Oracle<stop_wait::Event> for StopWaitOracle {
 pub(crate) struct World<M: Machine, O> {
     nodes: BTreeMap<&'static str, (Driver<M>, u64)>,
     oracle: O,
+    deadline: Duration,
     /// How many events there were.
     pub(crate) events: usize,
 }
 
 impl<M: Machine, O: Oracle<M::Event>> World<M, O> {
-    pub(crate) fn new(oracle: O) -> Self {
-        Self { nodes: BTreeMap::new(), oracle, events: 0 }
+    pub(crate) fn new(deadline: Duration, oracle: O) -> Self {
+        Self { nodes: BTreeMap::new(), oracle, deadline, events: 0 }
+    }
+
+    /// Replaces the oracle, before the first turn: clients are configured with the address of a node that has started.
+    pub(crate) fn expect(&mut self, oracle: O) {
+        assert_eq!(self.events, 0, "an oracle sees everything");
+        self.oracle = oracle;
     }
 
     /// Starts a node, or starts it again, at the same address then. Returns the address.
@@ -93,7 +100,7 @@ impl<M: Machine, O: Oracle<M::Event>> World<M, O> {
     pub(crate) fn run_until(&mut self, is_reached: impl Fn(&Self) -> bool) -> Result<(), Violation> {
         let started = StdInstant::now();
         while !is_reached(self) {
-            if started.elapsed() > DEADLINE {
+            if started.elapsed() > self.deadline {
                 return self.oracle.finish();
             }
             self.turn()?;
