@@ -28,7 +28,7 @@ pub struct Config {
     pub values_max: usize,
     /// The longest value.
     pub value_bytes_max: usize,
-    /// How long a dial, or a sent byte, may stay unanswered before the pipe times out.
+    /// How long a dial, or a sent byte, may stay unanswered before the pipe times out; at least a millisecond.
     pub patience: Duration,
     /// The kernel's send buffer of each pipe, in bytes; `None` lets it choose and grow.
     pub send_buffer_bytes: Option<usize>,
@@ -91,11 +91,12 @@ pub struct Counters {
     pub datagrams_unsent: u64,
     /// Times that receiving a datagram failed.
     pub datagrams_unreceived: u64,
-    /// Pipes reset at once because [`Config::accepted_max`] were open.
+    /// Pipes reset at once: [`Config::accepted_max`] were open, or the kernel would not set them up.
     pub accepts_refused: u64,
     /// Times that the kernel could not give an accepted pipe: each makes the listener wait a moment.
     pub accepts_failed: u64,
-    /// Dials refused here: [`Config::opened_max`] were open, or the kernel gave no socket.
+    /// Dials refused without asking the network: [`Config::opened_max`] were open, or the kernel gave no socket or knew no
+    /// way.
     pub dials_refused: u64,
     /// Values that could not be stored.
     pub stores_failed: u64,

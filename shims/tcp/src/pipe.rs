@@ -19,6 +19,9 @@ use crate::config::Config;
 /// Bytes that the kernel takes ahead of the network. What it holds no priority can pass any more.
 const UNSENT_BYTES_MAX: u32 = 64 * 1024;
 
+/// The kernel's unit: less would mean its default, many minutes.
+const MILLISECOND: StdDuration = StdDuration::from_millis(1);
+
 /// How each socket is set up.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Tuning {
@@ -76,7 +79,7 @@ impl Tuning {
         socket.set_linger(Some(StdDuration::ZERO))?;
         socket.set_tcp_nodelay(true)?;
         socket.set_tcp_notsent_lowat(UNSENT_BYTES_MAX)?;
-        socket.set_tcp_user_timeout(Some(std_duration(self.patience)))?;
+        socket.set_tcp_user_timeout(Some(std_duration(self.patience).max(MILLISECOND)))?;
         if let Some(bytes) = self.send_buffer_bytes {
             socket.set_send_buffer_size(bytes)?;
         }
@@ -276,5 +279,19 @@ fn end_of(error: &io::Error) -> PipeEnd {
     match error.kind() {
         ErrorKind::TimedOut | ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => PipeEnd::TimedOut,
         _ => PipeEnd::Reset,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dial_that_meets_itself_is_refused() {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.connect(&socket.local_addr().unwrap()).unwrap();
+        let mut pipe = Pipe::new(TcpStream::from_std(socket.into()), Some(Instant::ZERO));
+        assert_eq!(pipe.is_answered(), Err(PipeEnd::Refused));
     }
 }

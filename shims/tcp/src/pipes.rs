@@ -65,10 +65,11 @@ impl Pipes {
 
     /// Takes an accepted connection under a new id, or resets it.
     pub(crate) fn accept(&mut self, socket: TcpStream) -> Option<PipeId> {
-        // Tuned before it is judged: dropping a socket that lingers would end it like one that has finished.
-        let pipe = Pipe::accepted(socket, &self.tuning).ok()?;
+        // Tuned before it is judged: dropped untuned, it would end like one that has finished.
+        let pipe = Pipe::accepted(socket, &self.tuning);
         let id = PipeId::accepted(self.accepted);
-        if self.accepted_open >= self.accepted_max || self.insert(id, pipe).is_err() {
+        let has_place = self.accepted_open < self.accepted_max;
+        if !has_place || pipe.and_then(|pipe| self.insert(id, pipe)).is_err() {
             self.accepts_refused += 1;
             return None;
         }

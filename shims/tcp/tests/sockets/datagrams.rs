@@ -6,7 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use machine::{Addr, Destination};
 use shim_tcp::{Config, Driver, Error, Group};
 
-use crate::scripted::{Node, Scratch, Scripted, run_until};
+use crate::scripted::{Node, Scratch, Scripted, pattern, run_until};
 
 const LOOPBACK: Ipv4Addr = Ipv4Addr::LOCALHOST;
 
@@ -49,14 +49,14 @@ fn what_cannot_be_sent_is_dropped_and_counted() {
     let scratch = Scratch::new();
     let mut a = node_at(&scratch, "a", "127.0.0.1:0", None);
     let own = datagram_addr(&a);
-    a.send(Destination::Addr(own), &[7; 65_507]);
-    a.send(Destination::Addr(own), &[7; 65_508]);
-    a.send(Destination::Addr(own), &vec![7; 1024 * 1024]);
+    a.send(Destination::Addr(own), &pattern(65_507));
+    a.send(Destination::Addr(own), &pattern(65_508));
+    a.send(Destination::Addr(own), &pattern(1024 * 1024));
     a.send(Destination::Addr("[::1]:9".parse::<SocketAddr>().unwrap().into()), b"wrong family");
     a.send(Destination::Addr(own.with_port(0)), b"no port");
     a.send(Destination::Group, b"no group");
     run_until([&mut a], |[a]| a.datagrams().len() == 1);
-    assert_eq!(a.datagrams()[0].1, [7; 65_507]);
+    assert!(a.datagrams()[0].1 == pattern(65_507));
     let counters = a.driver.counters();
     assert_eq!((counters.datagrams_too_long, counters.datagrams_unsent), (2, 3));
 }
@@ -102,7 +102,9 @@ fn a_multicast_group_hears_from_any_address() {
 
 #[test]
 fn a_broadcast_address_is_a_group_too() {
-    the_group_hears("127.0.0.1:0", Group::Broadcast("127.255.255.255:37023".parse().unwrap()));
+    for addr in ["127.0.0.1:0", "0.0.0.0:0"] {
+        the_group_hears(addr, Group::Broadcast("127.255.255.255:37023".parse().unwrap()));
+    }
 }
 
 /// The loopback interface has no IPv6 multicast: this needs another one, and says so where there is none.

@@ -25,8 +25,8 @@ fn a_pipe_too_many_is_reset_and_a_place_that_is_free_again_is_given() {
     assert_eq!(node.seen.len(), 2);
     node.close(ACCEPTED);
     drop(first);
-    let _fourth = TcpStream::connect(addr).unwrap();
-    let from = _fourth.local_addr().unwrap().into();
+    let fourth = TcpStream::connect(addr).unwrap();
+    let from = fourth.local_addr().unwrap().into();
     run_until([&mut node], |[node]| node.saw(&Seen::Accepted(PipeId::accepted(2), from)));
 }
 

@@ -43,6 +43,17 @@ fn a_half_that_is_finished_from_the_other_side_ends_likewise() {
 }
 
 #[test]
+fn halves_that_finish_at_once_end_likewise() {
+    let scratch = Scratch::new();
+    let [mut a, mut b] = connected(&scratch);
+    a.finish(OPENED);
+    b.finish(ACCEPTED);
+    run_until([&mut a, &mut b], |[a, b]| !a.ends().is_empty() && !b.ends().is_empty());
+    assert_eq!(a.seen[1..], [Seen::Finished(OPENED), Seen::Closed(OPENED, PipeEnd::Finished)]);
+    assert_eq!(b.seen[1..], [Seen::Finished(ACCEPTED), Seen::Closed(ACCEPTED, PipeEnd::Finished)]);
+}
+
+#[test]
 fn an_unread_tail_is_not_called_finished() {
     let scratch = Scratch::new();
     let mut a = scratch.node("a");
@@ -91,6 +102,17 @@ fn an_abort_is_seen_as_a_reset() {
     assert_eq!(b.ends(), [(ACCEPTED, PipeEnd::Reset)]);
     assert!(!b.saw(&Seen::Finished(ACCEPTED)));
     assert_eq!(a.ends(), [], "who closes is not told");
+}
+
+#[test]
+fn an_abort_after_a_finished_half_is_seen_as_a_reset() {
+    let scratch = Scratch::new();
+    let [mut a, mut b] = connected(&scratch);
+    a.finish(OPENED);
+    run_until([&mut a, &mut b], |[_, b]| b.saw(&Seen::Finished(ACCEPTED)));
+    a.close(OPENED);
+    run_until([&mut a, &mut b], |[_, b]| !b.ends().is_empty()); // though it neither reads nor writes
+    assert_eq!(b.ends(), [(ACCEPTED, PipeEnd::Reset)]);
 }
 
 #[test]

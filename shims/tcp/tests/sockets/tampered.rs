@@ -88,13 +88,11 @@ struct DatagramsMerged(Option<Vec<u8>>);
 impl<M: Machine> Tamper<M> for DatagramsMerged {
     fn output(&mut self, _: &mut M, _: Instant, action: Action<M::Event>) -> Vec<Action<M::Event>> {
         let Action::Datagram { to, bytes } = action else { return vec![action] };
-        match self.0.take() {
-            Some(first) => vec![Action::Datagram { to, bytes: [first, bytes].concat() }],
-            None => {
-                self.0 = Some(bytes);
-                vec![]
-            }
-        }
+        let Some(first) = self.0.take() else {
+            self.0 = Some(bytes);
+            return vec![];
+        };
+        vec![Action::Datagram { to, bytes: [first, bytes].concat() }]
     }
 }
 
