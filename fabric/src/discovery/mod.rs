@@ -270,11 +270,16 @@ impl Discovery {
         self.peers.expire(now);
         self.pace.expire(now);
         let Some(peer) = self.peers.get_mut(device) else { return NextDial::Unknown };
+        let ready_at = self.pace.device_ready_at(now, device);
+        if now < ready_at && !peer.candidates().is_empty() {
+            return NextDial::At(ready_at);
+        }
         let next = peer.next_dial(now, &self.pace, &self.limits);
-        if let NextDial::Now(dial) = next
-            && !dial.was_proven
-        {
-            self.pace.dialled(now, dial.addr);
+        if let NextDial::Now(dial) = next {
+            self.pace.device_dialled(now, device);
+            if !dial.was_proven {
+                self.pace.addr_dialled(now, dial.addr);
+            }
         }
         next
     }
