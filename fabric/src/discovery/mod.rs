@@ -5,6 +5,10 @@
 //!
 //! - [`announce`]: the bytes.
 //! - [`Discovery`]: what is taken in, what is told, when to announce and where to dial next.
+//!
+//! Its owner hands in datagrams and timeouts, then drains [`Discovery::poll_announce`] and [`Discovery::poll`]. To reach a
+//! device it asks [`Discovery::next_dial`], asks again at the time it is given or at the device's next event, and reports
+//! [`Discovery::proven`] when a handshake succeeds; a dial that fails needs no report.
 
 pub mod announce;
 mod announcer;
@@ -248,8 +252,9 @@ impl Discovery {
         self.peers.set_trusted(device, is_trusted);
     }
 
-    /// Whether an authenticated session with the device lives. As long as one does, the device keeps its place, and what
-    /// was proven is not forgotten. The node's sessions bound how many there are.
+    /// Whether an authenticated session with the device lives: to be told when the first begins and when the last ends.
+    /// In between the device keeps its place, and what was proven is not forgotten. The node's sessions bound how many
+    /// such devices there are.
     pub fn set_live(&mut self, now: Instant, device: DeviceId, is_live: bool) {
         if is_live {
             self.freshness.allow_lower_epoch(device);
@@ -270,11 +275,16 @@ impl Discovery {
         self.peers.expire(now);
         self.pace.expire(now);
         let Some(peer) = self.peers.get_mut(device) else { return NextDial::Unknown };
+        let ready_at = self.pace.device_ready_at(now, device);
+        if now < ready_at && !peer.candidates().is_empty() {
+            return NextDial::At(ready_at);
+        }
         let next = peer.next_dial(now, &self.pace, &self.limits);
-        if let NextDial::Now(dial) = next
-            && !dial.was_proven
-        {
-            self.pace.dialled(now, dial.addr);
+        if let NextDial::Now(dial) = next {
+            self.pace.device_dialled(now, device);
+            if !dial.was_proven {
+                self.pace.addr_dialled(now, dial.addr);
+            }
         }
         next
     }

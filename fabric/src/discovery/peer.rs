@@ -21,7 +21,7 @@ pub enum Claim {
 }
 
 /// One way in which a device may be reached.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
     /// The announce's source with the announced port.
     pub addr: Addr,
@@ -66,14 +66,13 @@ pub(super) struct Heard<'a> {
 }
 
 /// One announced device.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Peer {
     /// By address and Noise static.
     candidates: Vec<Candidate>,
     heard_at: Instant,
     /// Those of the candidate that would be dialled first, as they were when last looked at.
     services: Services<'static>,
-    next_dial_at: Instant,
     dials_in_round: u8,
 }
 
@@ -228,22 +227,18 @@ impl Peer {
         if self.candidates.is_empty() {
             return NextDial::Unknown;
         }
-        if now < self.next_dial_at {
-            return NextDial::At(self.next_dial_at);
-        }
         if usize::from(self.dials_in_round) >= limits.candidates() {
             self.restart_round();
         }
         let ready_at = |candidate: &Candidate| match candidate.proven_at {
             Some(_) => now,
-            None => pace.ready_at(now, candidate.addr),
+            None => pace.addr_ready_at(now, candidate.addr),
         };
         let ready = self.candidates.iter().enumerate().filter(|(_, candidate)| ready_at(candidate) <= now);
         let chosen = ready.min_by_key(|(_, candidate)| (candidate.dialled_in_round, candidate.rank()));
         let Some((at, _)) = chosen else {
             return self.candidates.iter().map(ready_at).min().map_or(NextDial::Unknown, NextDial::At);
         };
-        self.next_dial_at = now + limits.dial_next_after;
         NextDial::Now(self.mark_dialled(at))
     }
 

@@ -108,6 +108,17 @@ fn the_backoff_outlives_the_candidate() {
 }
 
 #[test]
+fn a_device_that_left_and_came_back_is_not_dialled_sooner() {
+    let mut node = Node::new(&Limits::default());
+    node.hears(1, 1).unwrap();
+    assert!(node.dials(1).is_some());
+    node.hears_bytes(1, &claim(1).signed(1, 1, 1, 0)).unwrap();
+    assert_eq!(node.discovery.next_dial(node.now, id(1)), NextDial::Unknown);
+    node.hears(1, 2).unwrap();
+    assert_eq!(node.discovery.next_dial(node.now, id(1)), NextDial::At(node.now + Duration::from_secs(1)));
+}
+
+#[test]
 fn a_backoff_long_over_is_forgotten() {
     let mut node = Node::new(&Limits::default());
     node.hears(1, 1).unwrap();
@@ -192,12 +203,12 @@ fn the_memory_of_dials_is_bounded_and_a_full_one_makes_strangers_wait() {
         node.hears(device, device).unwrap();
         node.wait_millis(1_000);
         assert!(node.dials(device).is_some());
-        let (sources, targets) = node.discovery.pace.sizes();
-        assert!(sources <= 2 && targets <= 2);
+        let (devices, sources, targets) = node.discovery.pace.sizes();
+        assert!(devices <= 2 && sources <= 2 && targets <= 2);
     }
     node.wait(DAY);
     node.dials(0);
     node.hears(0, 0).unwrap();
     node.dials(0);
-    assert_eq!(node.discovery.pace.sizes(), (1, 1), "and what is long over is forgotten");
+    assert_eq!(node.discovery.pace.sizes(), (1, 1, 1), "and what is long over is forgotten");
 }

@@ -4,10 +4,14 @@ use super::*;
 
 const FAKES: u32 = 100_000;
 
-fn fake(device: u32) -> Vec<u8> {
-    let mut bytes = [0xEE; 32];
-    bytes[..4].copy_from_slice(&device.to_be_bytes());
-    Claimed { device_id: DeviceId::from_bytes(bytes).to_string(), ..claim(0) }.bytes()
+/// What devices without a key announce.
+fn fakes() -> impl Iterator<Item = Vec<u8>> {
+    let template = claim(0);
+    (0..FAKES).map(move |device| {
+        let mut bytes = [0xEE; 32];
+        bytes[..4].copy_from_slice(&device.to_be_bytes());
+        Claimed { device_id: DeviceId::from_bytes(bytes).to_string(), ..template.clone() }.bytes()
+    })
 }
 
 #[test]
@@ -15,10 +19,10 @@ fn a_flood_from_forged_sources_stays_bounded_and_spares_who_is_trusted() {
     let mut node = Node::new(&Limits::default());
     node.discovery.set_trusted(id(1), true);
     node.hears(1, 1).unwrap();
-    for device in 0..FAKES {
-        node.hears_bytes(1000 + device, &fake(device)).unwrap();
+    for (source, fake) in (1000..).zip(fakes()) {
+        node.hears_bytes(source, &fake).unwrap();
         node.now = node.now + Duration::from_micros(10);
-        if device % 1000 == 0 {
+        if source % 100 == 0 {
             node.discovery.poll();
         }
     }
@@ -33,9 +37,8 @@ fn a_flood_from_one_source_takes_a_quarter_and_no_more() {
     for device in 0..40 {
         node.hears(device, 100 + device).unwrap();
     }
-    for device in 0..FAKES {
-        let taken = node.hears_bytes(1, &fake(device));
-        assert_eq!(taken, if device < 16 { Ok(()) } else { Err(Refusal::SourceFull) });
+    for (count, fake) in fakes().enumerate() {
+        assert_eq!(node.hears_bytes(1, &fake), if count < 16 { Ok(()) } else { Err(Refusal::SourceFull) });
     }
     assert_eq!(node.devices(), 56);
     assert!((0..40).all(|device| node.knows(device)), "nobody was evicted");
@@ -47,8 +50,9 @@ fn a_flood_of_candidates_for_one_device_holds_four() {
     let mut node = Node::new(&Limits::default());
     node.hears(1, 1).unwrap();
     node.proves(1, at(1, 7000));
+    let claim = claim(1);
     for port in 1..=u16::MAX {
-        node.hears_claim(2, &claim(1).at_port(port)).unwrap();
+        node.hears_claim(2, &claim.clone().at_port(port)).unwrap();
     }
     assert_eq!(node.addrs(1).len(), 4);
     assert!(node.addrs(1).contains(&at(1, 7000)), "the proven one among them");
