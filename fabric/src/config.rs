@@ -32,6 +32,24 @@ pub struct Config {
     pub limits: Limits,
 }
 
+impl Default for Config {
+    /// Trusts nobody, serves nothing, announces nothing.
+    fn default() -> Self {
+        Self {
+            port: crate::discovery::PORT,
+            services: Vec::new(),
+            announce: false,
+            trusted: BTreeSet::new(),
+            dial_trusted: false,
+            policy: Policy::default(),
+            discovery: discovery::Limits::default(),
+            session: session::Limits::default(),
+            mux: mux::Limits::default(),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// Bounds of a node over all its sessions (section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
