@@ -3,17 +3,41 @@
 //! A [`Mux`] takes the plaintext of records and writes the plaintext of records. It knows no pipe, no cryptography, and not
 //! whose session it is: who may open what is asked of its owner while an OPEN is handled.
 
+mod application;
+mod budget;
+mod buffer;
+mod control;
+mod credit;
+mod ending;
 mod event;
+mod fill;
+mod frame;
+mod keepalive;
 mod limits;
+mod receive;
 mod reject;
+mod schedule;
+mod stream;
+mod streams;
 
 pub use event::{Ended, Event};
 pub use limits::Limits;
 pub use reject::{Reject, code};
 
+use alloc::boxed::Box;
+use alloc::collections::VecDeque;
+use budget::Budget;
+use buffer::{ReceiveBuffer, SendBuffer};
 use bytes::Bytes;
+use control::{Control, ControlQueue};
 use core::fmt;
+use credit::{Pool, Share};
+use ending::Phase;
+use keepalive::Keepalive;
 use machine::Instant;
+use schedule::Schedule;
+use stream::{Next, Place, State, Stream};
+use streams::Streams;
 
 /// Which side of the session this is: it decides whose stream ids are odd.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +85,7 @@ impl Priority {
 /// The owner's answer to an OPEN.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Admission {
-    /// OPEN_ACK.
+    /// `OPEN_ACK`.
     Admit,
     /// RST with [`Reject::ServiceDenied`].
     Deny,
@@ -94,6 +118,8 @@ pub enum StreamError {
     Unknown,
     /// This half was finished before.
     Finished,
+    /// There is no room for an empty message: [`Event::Writable`] follows.
+    Full,
 }
 
 impl fmt::Display for OpenError {
@@ -113,117 +139,184 @@ impl fmt::Display for StreamError {
         f.write_str(match self {
             Self::Unknown => "no such stream",
             Self::Finished => "this half of the stream is finished",
+            Self::Full => "no room for the message",
         })
     }
 }
 
 impl core::error::Error for StreamError {}
 
+/// Room in which every frame but a long DATA fits, and of which a DATA frame makes use.
+pub const ROOM_MIN: usize = 256;
+
 /// The streams of one session.
 #[derive(Debug)]
 pub struct Mux {
-    role: Role,
     limits: Limits,
+    phase: Phase,
+    streams: Streams,
+    control: ControlQueue,
+    schedule: Schedule,
+    pool: Pool,
+    /// The highest stream whose OPEN has left.
+    open_sent: u32,
+    /// What this side may send on all streams.
+    session_credit: u32,
+    /// What streams that this side reset may still bring: the peer sent it before it knew.
+    late_credit: u64,
+    /// What the peer may still cost.
+    budget: Budget,
+    /// About what this side may still cost the peer.
+    own_budget: Budget,
+    keepalive: Keepalive,
+    /// The record that is being taken had a PING.
+    pinged: bool,
+    events: VecDeque<Event>,
+    spare: Spare,
 }
 
-#[expect(unused_variables, clippy::unused_self, clippy::needless_pass_by_value, reason = "to be built")]
+/// The last buffers that were emptied, for the next stream that needs some.
+#[derive(Debug, Default)]
+struct Spare {
+    outgoing: Option<Box<SendBuffer>>,
+    incoming: Option<Box<ReceiveBuffer>>,
+}
+
 impl Mux {
     /// The streams of a session that has just come to be: none.
     pub fn new(now: Instant, role: Role, limits: &Limits) -> Self {
-        Self { role, limits: *limits }
-    }
-
-    /// Takes the plaintext of one record: its frames act in order, up to the first offence. `admit` decides about an OPEN,
-    /// by its service, while it is handled.
-    ///
-    /// # Errors
-    /// The offence. The session has ended then ([`Event::Ended`] follows), and the CLOSE that says so is the last that
-    /// [`Mux::fill`] gives.
-    pub fn receive(
-        &mut self,
-        now: Instant,
-        record: &[u8],
-        admit: &mut dyn FnMut(&str) -> Admission,
-    ) -> Result<(), Reject> {
-        Ok(())
-    }
-
-    /// Writes whole frames into `room` and returns how many bytes; 0 when there is nothing to send for now. Room of
-    /// [`ROOM_MIN`] is always enough for the next frame.
-    pub fn fill(&mut self, now: Instant, room: &mut [u8]) -> usize {
-        0
-    }
-
-    /// Whether [`Mux::fill`] has something to give.
-    pub fn wants_fill(&self) -> bool {
-        false
+        Self {
+            limits: *limits,
+            phase: Phase::Open,
+            streams: Streams::new(role),
+            control: ControlQueue::default(),
+            schedule: Schedule::default(),
+            pool: Pool::new(now, limits),
+            open_sent: 0,
+            session_credit: credit::SESSION_WINDOW,
+            late_credit: 0,
+            budget: Budget::new(now),
+            own_budget: Budget::new(now),
+            keepalive: Keepalive::new(now, limits),
+            pinged: false,
+            events: VecDeque::new(),
+            spare: Spare::default(),
+        }
     }
 
     /// What the application has not heard yet.
     pub fn poll(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
-    /// When to call [`Mux::handle_timeout`].
-    pub fn next_timeout(&self) -> Option<Instant> {
-        None
+    /// Sends a PING, as a responder does at once: it completes the initiator's session. Not while one is unanswered.
+    pub fn ping(&mut self, now: Instant) {
+        if !self.phase.is_ended() && self.keepalive.ask() {
+            self.own_budget.spend(now);
+            self.control.push(Control::Ping);
+        }
     }
-
-    /// Time has passed; before [`Mux::next_timeout`] it changes nothing.
-    pub fn handle_timeout(&mut self, now: Instant) {}
-
-    /// Opens a stream to a service of the peer's. Bytes may be written at once; they are sent after [`Event::Opened`].
-    pub fn open(&mut self, now: Instant, service: &str, priority: Priority) -> Result<StreamId, OpenError> {
-        Err(OpenError::Ending)
-    }
-
-    /// Hands over as many bytes as there is room for and returns how many; `end_of_message` counts only when all were
-    /// taken. After less than all, [`Event::Writable`] follows.
-    pub fn write(&mut self, stream: StreamId, bytes: &[u8], end_of_message: bool) -> Result<usize, StreamError> {
-        Err(StreamError::Unknown)
-    }
-
-    /// Takes up to `bytes_max` bytes of what came in, not beyond a message's end, and returns their credit to the peer.
-    /// `None` when there is nothing for now, or nothing more after [`Event::Finished`].
-    pub fn read(&mut self, now: Instant, stream: StreamId, bytes_max: usize) -> Result<Option<Chunk>, StreamError> {
-        Err(StreamError::Unknown)
-    }
-
-    /// Closes this half after what was written.
-    pub fn finish(&mut self, stream: StreamId) -> Result<(), StreamError> {
-        Err(StreamError::Unknown)
-    }
-
-    /// Ends both halves at once; what was not sent or not read is gone.
-    pub fn reset(&mut self, stream: StreamId, code: u32) -> Result<(), StreamError> {
-        Err(StreamError::Unknown)
-    }
-
-    /// Sends this side's bytes of the stream with another priority from now on.
-    pub fn set_priority(&mut self, stream: StreamId, priority: Priority) -> Result<(), StreamError> {
-        Err(StreamError::Unknown)
-    }
-
-    /// Begins to end the session, by CLOSE of stream 0: a code that drains lets streams finish, any other ends them now.
-    /// [`Event::Ended`] follows.
-    pub fn close(&mut self, now: Instant, code: u32) {}
-
-    /// The pipe has ended: unless the session had, it is [`Ended::Truncated`] now.
-    pub fn pipe_ended(&mut self) {}
-
-    /// Sends a PING, as a responder does at once: it completes the initiator's session.
-    pub fn ping(&mut self, now: Instant) {}
 
     /// Whether the session's streams are over: [`Event::Ended`] was told, or is about to be.
     pub fn has_ended(&self) -> bool {
-        false
+        self.phase.is_ended()
     }
 
     /// Whether a stream can be opened: neither side has begun to end the session.
     pub fn is_open(&self) -> bool {
+        matches!(self.phase, Phase::Open)
+    }
+
+    /// Changes a stream, and all that follows from it: the pool's sums, the count of open streams, and its removal when
+    /// both halves are closed and nothing is left to read.
+    fn change<R>(&mut self, id: StreamId, change: impl FnOnce(&mut Stream) -> R) -> Option<R> {
+        Self::change_in(&mut self.streams, &mut self.pool, id, change)
+    }
+
+    fn change_in<R>(
+        streams: &mut Streams,
+        pool: &mut Pool,
+        id: StreamId,
+        change: impl FnOnce(&mut Stream) -> R,
+    ) -> Option<R> {
+        let stream = streams.get_mut(id)?;
+        let (share, was_live) = (stream.share(), stream.is_live());
+        let result = change(stream);
+        let is_live = stream.is_live();
+        let is_done = !is_live && !stream.has_unread();
+        pool.change(share, if is_done { Share::default() } else { stream.share() });
+        if was_live && !is_live {
+            streams.closed(id);
+        }
+        if is_done {
+            streams.remove(id);
+        }
+        Some(result)
+    }
+
+    /// Adds a stream, and gives its window.
+    fn insert(&mut self, now: Instant, id: StreamId, state: State, priority: Priority) -> u32 {
+        let streams = self.streams.len() + 1;
+        let window = self.pool.first_window(self.limits.stream_window, streams);
+        let stream = Stream::new(now, id, state, priority, window);
+        self.pool.change(Share::default(), stream.share());
+        self.streams.insert(stream);
+        if self.pool.raise(streams) {
+            self.control.push_session_update();
+        }
+        window
+    }
+
+    /// Ends both halves of a stream at once, whoever wants it; false when there is none. Its unread bytes are dropped, and
+    /// so their session credit returns.
+    fn discard(&mut self, id: StreamId) -> bool {
+        self.schedule_out(id);
+        let Some(unread) = self.change(id, |stream| {
+            let unread = stream.window.unread();
+            stream.window.release(unread);
+            stream.state = State::Closed;
+            (stream.incoming, stream.outgoing) = (None, None);
+            unread
+        }) else {
+            return false;
+        };
+        self.pool.session.release(unread);
+        self.return_session_credit();
         true
     }
-}
 
-/// Room in which every frame but a long DATA fits, and of which a DATA frame makes use.
-pub const ROOM_MIN: usize = 256;
+    /// Queues a stream if it has something that it may send.
+    fn schedule_in(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.place != Place::Out {
+            return;
+        }
+        match stream.next(self.session_credit, usize::MAX) {
+            Next::Nothing => {}
+            Next::AwaitSession => {
+                stream.place = Place::AwaitsSession;
+                self.schedule.await_session(id);
+            }
+            Next::Close | Next::Data { .. } => {
+                stream.place = Place::Queued;
+                self.schedule.push(id, stream.priority);
+            }
+        }
+    }
+
+    fn schedule_out(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(id) else { return };
+        if stream.place != Place::Out {
+            self.schedule.remove(id, stream.priority);
+            stream.place = Place::Out;
+        }
+    }
+
+    /// Tells the peer of session credit when enough is due, or when streams were promised more than is left.
+    fn return_session_credit(&mut self) {
+        let is_due = self.pool.session.is_worth_returning() || self.pool.is_short();
+        if is_due && !self.phase.is_ended() {
+            self.control.push_session_update();
+        }
+    }
+}
