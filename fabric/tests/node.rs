@@ -1,5 +1,7 @@
 //! A whole node among others: who finds, dials and admits whom, and how sessions end (wire contract, 2 and 3).
 
+#![cfg(test)]
+
 mod net;
 
 use fabric::mux::{Priority, Reject, code};

@@ -35,6 +35,9 @@ pub use self::peer::{Candidate, Claim, Peer};
 pub use self::refusal::{Counters, Refusal};
 pub use self::services::Services;
 
+/// The UDP port that announces are sent to and received at (wire contract, 2).
+pub const PORT: u16 = 37_020;
+
 /// Every bound of discovery. The defaults are the wire contract's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

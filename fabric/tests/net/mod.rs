@@ -1,8 +1,6 @@
 //! Nodes on a perfect network, with one virtual clock and a test in the middle of it. The simulator does all this and much
 //! more; here a test holds the nodes themselves and calls them.
 
-#![allow(dead_code, reason = "each test file uses its own part")]
-
 use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
 use fabric::session::Local;
 use fabric::suite::{RealSuite, Suite};
@@ -21,27 +19,27 @@ struct Half {
     finished: bool,
 }
 
-pub struct Net {
-    pub nodes: Vec<Node>,
-    pub now: Instant,
-    pub events: Vec<Vec<Event>>,
+pub(crate) struct Net {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) now: Instant,
+    pub(crate) events: Vec<Vec<Event>>,
     ends: BTreeMap<End, Half>,
     accepted: Vec<u64>,
     fills: VecDeque<End>,
     /// Nodes that nothing reaches, and that reach nobody.
-    pub cut_off: Vec<usize>,
+    pub(crate) cut_off: Vec<usize>,
 }
 
-pub fn local(secret: u8) -> Local {
+pub(crate) fn local(secret: u8) -> Local {
     let noise = NoiseStatic::new([secret; 32], RealSuite.noise_public(&[secret; 32]));
     Local { device: DeviceKey::from_seed(&[secret; 32]), noise, features: 0, suite: Arc::new(RealSuite) }
 }
 
-pub fn id(secret: u8) -> DeviceId {
+pub(crate) fn id(secret: u8) -> DeviceId {
     DeviceKey::from_seed(&[secret; 32]).device_id()
 }
 
-pub fn addr(node: usize) -> Addr {
+pub(crate) fn addr(node: usize) -> Addr {
     let mut octets = [0; 16];
     octets[0] = 0xFD;
     octets[15] = node as u8;
@@ -49,7 +47,7 @@ pub fn addr(node: usize) -> Addr {
 }
 
 /// A config that trusts the devices with these secrets.
-pub fn config(trusted: &[u8]) -> Config {
+pub(crate) fn config(trusted: &[u8]) -> Config {
     Config {
         port: 7_000,
         services: vec!["echo".into()],
@@ -61,7 +59,7 @@ pub fn config(trusted: &[u8]) -> Config {
 
 impl Net {
     /// Node `n` is the device with secret `n + 1`.
-    pub fn new(configs: impl IntoIterator<Item = Config>) -> Self {
+    pub(crate) fn new(configs: impl IntoIterator<Item = Config>) -> Self {
         let mut net = Self {
             nodes: Vec::new(),
             now: Instant::from_nanos(1_000),
@@ -77,7 +75,7 @@ impl Net {
         net
     }
 
-    pub fn add(&mut self, config: Config) -> usize {
+    pub(crate) fn add(&mut self, config: Config) -> usize {
         let at = self.nodes.len();
         self.nodes.push(boot(at as u8 + 1, 0, self.now, config));
         self.events.push(Vec::new());
@@ -86,17 +84,17 @@ impl Net {
     }
 
     /// The node loses its memory; its peers learn it when they write.
-    pub fn restart(&mut self, node: usize, config: Config) {
+    pub(crate) fn restart(&mut self, node: usize, config: Config) {
         self.nodes[node] = boot(node as u8 + 1, 1, self.now, config);
         self.ends.retain(|(owner, _), _| *owner != node);
     }
 
-    pub fn id(&self, node: usize) -> DeviceId {
+    pub(crate) fn id(&self, node: usize) -> DeviceId {
         self.nodes[node].device_id()
     }
 
     /// Runs until nothing is to be done at this time.
-    pub fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         while (0..self.nodes.len()).any(|node| self.drain(node)) || !self.fills.is_empty() {
             while let Some(end) = self.fills.pop_front() {
                 self.fill(end);
@@ -105,7 +103,7 @@ impl Net {
     }
 
     /// Lets time pass, timers and all.
-    pub fn run(&mut self, span: Duration) {
+    pub(crate) fn run(&mut self, span: Duration) {
         let until = self.now + span;
         self.settle();
         while let Some(next) = self.nodes.iter().filter_map(Machine::next_timeout).min().filter(|next| *next <= until) {
@@ -161,14 +159,8 @@ impl Net {
         }
     }
 
-    /// Hands a datagram to a node as if it came from `from`.
-    pub fn inject(&mut self, to: usize, from: Addr, bytes: &[u8]) {
-        self.input(to, Input::Datagram { from, bytes });
-        self.settle();
-    }
-
     /// A pipe to a node that no node has dialled: bytes are pushed by the test.
-    pub fn stranger_dials(&mut self, to: usize, from: Addr) -> PipeId {
+    pub(crate) fn stranger_dials(&mut self, to: usize, from: Addr) -> PipeId {
         let pipe = PipeId::accepted(self.accepted[to]);
         self.accepted[to] += 1;
         self.input(to, Input::PipeAccepted { pipe, from });
@@ -176,14 +168,15 @@ impl Net {
         pipe
     }
 
-    pub fn push_bytes(&mut self, to: usize, pipe: PipeId, bytes: &[u8]) {
+    pub(crate) fn push_bytes(&mut self, to: usize, pipe: PipeId, bytes: &[u8]) {
         self.input(to, Input::PipeBytes { pipe, bytes });
         self.settle();
     }
 
     fn open(&mut self, node: usize, pipe: PipeId, to: Addr) {
         let target = (0..self.nodes.len()).find(|other| addr(*other) == to);
-        let Some(target) = target.filter(|target| !self.cut_off.contains(target) && !self.cut_off.contains(&node)) else {
+        let Some(target) = target.filter(|target| !self.cut_off.contains(target) && !self.cut_off.contains(&node))
+        else {
             return self.input(node, Input::PipeClosed { pipe, reason: PipeEnd::Refused });
         };
         let other = PipeId::accepted(self.accepted[target]);
@@ -238,7 +231,7 @@ impl Net {
     }
 
     /// Resets every pipe of the node, as a network does.
-    pub fn reset_pipes(&mut self, node: usize) {
+    pub(crate) fn reset_pipes(&mut self, node: usize) {
         let pipes: Vec<_> = self.ends.keys().filter(|(owner, _)| *owner == node).copied().collect();
         for end in pipes {
             let Some(half) = self.ends.remove(&end) else { continue };
@@ -251,12 +244,12 @@ impl Net {
     }
 
     /// How many pipes the node has.
-    pub fn pipes(&self, node: usize) -> usize {
+    pub(crate) fn pipes(&self, node: usize) -> usize {
         self.ends.keys().filter(|(owner, _)| *owner == node).count()
     }
 
     /// Takes the events of a node that `pick` knows.
-    pub fn take<T>(&mut self, node: usize, pick: impl Fn(&Event) -> Option<T>) -> Vec<T> {
+    pub(crate) fn take<T>(&mut self, node: usize, pick: impl Fn(&Event) -> Option<T>) -> Vec<T> {
         let mut picked = Vec::new();
         self.events[node].retain(|event| {
             let known = pick(event);
