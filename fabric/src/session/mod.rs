@@ -263,7 +263,7 @@ impl Session {
     pub fn fill(&mut self, room: &mut [u8], source: &mut dyn FnMut(&mut [u8]) -> usize) -> usize {
         let mut filled = self.held.take(room);
         let (State::Confirmed(open) | State::Established(open)) = &mut self.state else { return filled };
-        while self.held.is_empty() && filled < room.len() {
+        while filled < room.len() {
             let count = open.fill(&mut room[filled..], &mut self.held, source);
             if count == 0 {
                 break;

@@ -132,16 +132,6 @@ struct KeyPair {
     public: [u8; 32],
 }
 
-impl KeyPair {
-    fn set_secret(&mut self, secret: [u8; 32]) {
-        *self.secret = secret;
-        // A multiplication saved: snow sets the static afresh for each handshake.
-        let is_static = secret == *self.local.noise.secret();
-        let public = if is_static { self.local.noise.public() } else { self.local.suite.noise_public(&secret) };
-        self.public = *public.as_bytes();
-    }
-}
-
 impl Dh for KeyPair {
     fn name(&self) -> &'static str {
         "25519"
@@ -157,13 +147,16 @@ impl Dh for KeyPair {
 
     fn set(&mut self, secret: &[u8]) {
         let Ok(secret) = secret.try_into() else { unreachable!("the builder was given 32 bytes") };
-        self.set_secret(secret);
+        *self.secret = secret;
+        // A multiplication saved: the builder sets the static afresh for each handshake.
+        let is_static = secret == *self.local.noise.secret();
+        let public = if is_static { self.local.noise.public() } else { self.local.suite.noise_public(&secret) };
+        self.public = *public.as_bytes();
     }
 
     fn generate(&mut self, random: &mut dyn Random) -> Result<(), Error> {
-        let mut secret = Zeroizing::new([0; 32]);
-        random.try_fill_bytes(&mut *secret)?;
-        self.set_secret(*secret);
+        random.try_fill_bytes(&mut *self.secret)?;
+        self.public = *self.local.suite.noise_public(&self.secret).as_bytes();
         Ok(())
     }
 

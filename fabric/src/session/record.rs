@@ -137,3 +137,27 @@ impl Opener {
         *bytes = rest;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::RealSuite;
+    use alloc::vec;
+
+    fn state() -> CipherState {
+        CipherState::new(Arc::new(RealSuite), &[1; 32], NonZeroU64::MAX)
+    }
+
+    #[test]
+    fn memory_follows_what_came_in_and_ends_at_the_record() {
+        let mut record = vec![0; RECORD_BYTES_MAX];
+        assert_eq!(state().seal(&mut record, &mut |space| space.len()), RECORD_BYTES_MAX);
+        let mut opener = Opener::new(state());
+        for (at, byte) in record.iter().enumerate() {
+            assert!(opener.buffer.capacity() <= (2 * at).max(HEADER_BYTES), "after {at} bytes");
+            let is_whole = opener.advance(&mut core::slice::from_ref(byte)).unwrap();
+            assert_eq!(is_whole, at + 1 == RECORD_BYTES_MAX);
+        }
+        assert_eq!(opener.buffer.capacity(), RECORD_BYTES_MAX);
+    }
+}

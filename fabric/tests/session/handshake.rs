@@ -326,6 +326,12 @@ fn statics_of_low_order_are_refused_on_both_sides() {
 }
 
 #[test]
+fn the_default_limits_are_those_of_the_wire_contract() {
+    let Limits { handshake_timeout, rekey_after } = Limits::default();
+    assert_eq!((handshake_timeout, rekey_after.get()), (Duration::from_secs(5), 1 << 20));
+}
+
+#[test]
 fn a_handshake_that_drips_in_ends_at_its_one_deadline() {
     let mut pair = Pair::new();
     pair.b.input(&pair.a.next_message());
