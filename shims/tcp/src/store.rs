@@ -17,7 +17,7 @@ use crate::error::Error;
 
 /// The contract's longest key, in bytes.
 const KEY_BYTES_MAX: usize = 64;
-/// What is being written: a leftover if a driver finds it at its start.
+/// What is being written. What a crash leaves of it, the next start's own write replaces.
 const TEMPORARY: &str = ".new";
 /// The number of the next start, in decimal.
 const INCARNATION: &str = ".incarnation";
@@ -41,9 +41,7 @@ impl Store {
         let path = config.storage.clone();
         let directory = lock(&path).map_err(|source| Error::Storage { path: path.clone(), source })?;
         let (values_max, value_bytes_max) = (config.values_max, config.value_bytes_max);
-        let store = Self { path, directory, keys: BTreeSet::new(), values_max, value_bytes_max, failed: 0 };
-        store.remove_leftover()?;
-        Ok(store)
+        Ok(Self { path, directory, keys: BTreeSet::new(), values_max, value_bytes_max, failed: 0 })
     }
 
     /// Reads every value. Whatever is no regular file, or whose name is no key, is not ours and stays.
@@ -101,14 +99,6 @@ impl Store {
             return Err(error);
         }
         self.directory.sync_all()
-    }
-
-    fn remove_leftover(&self) -> Result<(), Error> {
-        let path = self.path.join(TEMPORARY);
-        match fs::remove_file(&path) {
-            Err(source) if source.kind() != ErrorKind::NotFound => Err(Error::Storage { path, source }),
-            _ => Ok(()),
-        }
     }
 
     fn fault(&self, source: io::Error) -> Error {

@@ -171,7 +171,7 @@ fn events_after_a_break_wait_for_the_next_turn() {
         driver.command(Ask::Do(Action::Event(Seen::Finished(PipeId::opened(number)))));
     }
     peer.send_to(b"meanwhile", driver.datagram_addr()).unwrap();
-    let mut seen = Vec::new();
+    let (mut seen, started) = (Vec::new(), StdInstant::now());
     for _ in 0..4 {
         let turned = driver.turn(Some(Duration::from_secs(5)), |_, event| {
             seen.push(event);
@@ -182,6 +182,7 @@ fn events_after_a_break_wait_for_the_next_turn() {
     let expected = (0..3).map(|number| Seen::Finished(PipeId::opened(number)));
     assert!(seen[..3].iter().cloned().eq(expected));
     assert!(matches!(&seen[3], Seen::Datagram(_, bytes) if bytes == b"meanwhile"));
+    assert!(started.elapsed() < Duration::from_secs(5), "no turn waits while outputs do");
 }
 
 /// Sends itself a datagram and asks to be asked again, for ever.
