@@ -298,7 +298,7 @@ where
         if until == Time::MAX {
             return Stop::Idle;
         }
-        self.net.now = until;
+        self.net.now = until.max(self.net.now);
         Stop::Reached
     }
 
