@@ -348,7 +348,7 @@ where
             Event::Reseed => {
                 if let Some(seed) = self.reseed.take() {
                     self.net.record(Kind::Reseed, NodeIndex::NONE.0, NodeIndex::NONE, seed, 0, None);
-                    self.net.roots = net::Roots::new(seed);
+                    self.net.reseed(seed);
                 }
             }
             Event::FaultBegins(index) => self.begin_fault(index as usize, watch),
