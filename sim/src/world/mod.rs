@@ -179,8 +179,8 @@ struct Node<M: Machine> {
     accepted: u64,
     /// A `Drain` is scheduled.
     drains_later: bool,
-    /// Counts inputs, for the draws of [`Perturb`].
-    inputs: u64,
+    /// Counts the inputs of one time, for the draws of [`Perturb`]: one input less re-rolls nothing later.
+    inputs: (Time, u64),
     waiting: VecDeque<Waiting<M::Command>>,
     waiting_datagrams: usize,
 }
@@ -298,7 +298,7 @@ where
         if until == Time::MAX {
             return Stop::Idle;
         }
-        self.net.now = until;
+        self.net.now = until.max(self.net.now);
         Stop::Reached
     }
 
@@ -348,7 +348,7 @@ where
             Event::Reseed => {
                 if let Some(seed) = self.reseed.take() {
                     self.net.record(Kind::Reseed, NodeIndex::NONE.0, NodeIndex::NONE, seed, 0, None);
-                    self.net.roots = net::Roots::new(seed);
+                    self.net.reseed(seed);
                 }
             }
             Event::FaultBegins(index) => self.begin_fault(index as usize, watch),
@@ -540,8 +540,11 @@ where
     fn perturbed(&mut self, index: u32) -> bool {
         let node = &mut self.nodes[index as usize];
         let key = self.net.roots.perturb.pair(self.net.hashes[index as usize], self.net.hashes[index as usize]);
-        let key = key.number(node.inputs);
-        node.inputs += 1;
+        if node.inputs.0 != self.net.now {
+            node.inputs = (self.net.now, 0);
+        }
+        let key = key.number(self.net.now.as_nanos()).number(node.inputs.1);
+        node.inputs.1 += 1;
         let now = node.clock.read(self.net.now);
         if let Some(machine) = &mut node.machine
             && self.perturb.spurious_timeout.hits(key.draw(0))
@@ -971,7 +974,7 @@ impl<M: Machine> Node<M> {
             refuses: false,
             accepted: 0,
             drains_later: false,
-            inputs: 0,
+            inputs: (Time::ZERO, 0),
             waiting: VecDeque::new(),
             waiting_datagrams: 0,
         }

@@ -221,6 +221,15 @@ impl Net {
         }
     }
 
+    /// Draws from another seed from now on, for what is under way too.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        self.roots = Roots::new(seed);
+        for (_, pipe) in &mut self.pipes {
+            let [dialler, acceptor] = &pipe.ends;
+            pipe.key = self.links.key(self.roots.pipe, dialler.node.0, acceptor.node.0).number(pipe.dial);
+        }
+    }
+
     pub(super) fn addr(&self, node: u32) -> Addr {
         self.addrs[node as usize]
     }

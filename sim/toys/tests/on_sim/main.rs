@@ -5,5 +5,6 @@
 mod dice;
 mod habits;
 mod nemesis;
+mod planted;
 mod swarm;
 mod worlds;
