@@ -1,0 +1,191 @@
+//! The summary that a person reads: what ran, what went wrong on purpose, what held, and what to do next.
+
+use super::Head;
+use super::layout::{columns, hang};
+use crate::cli::Exit;
+use crate::oracles::{self, Kind, Outcome, Seen, Verdict, count, grouped};
+use crate::scenario::units::Bytes;
+use crate::terminal::{Paint, Terminal};
+use crate::worlds::sim::Run;
+use ::sim::{NodeIndex, Record};
+
+/// More lines of a timeline are not a summary; the first and the last say most.
+const TIMELINE_FIRST: usize = 14;
+const TIMELINE_LAST: usize = 8;
+/// The last events before a failure.
+const TAIL_SHOWN: usize = 12;
+
+/// What is said before the run.
+pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
+    let scenario = &head.scenario;
+    let name = terminal.paint(Paint::Bold, &scenario.name);
+    let hash = terminal.paint(Paint::Dim, &head.hash);
+    let facts = [
+        count(scenario.nodes.len() as u64, "node"),
+        count(scenario.work.len() as u64, "piece") + " of work",
+        count(scenario.faults.len() as u64, "planned fault"),
+        format!("{} of virtual time", scenario.stop_at),
+    ];
+    format!(
+        "scenario  {name}  {hash}\nseed      {}\nbuild     {}\nplan      {}",
+        terminal.paint(Paint::Bold, &head.seed.to_string()),
+        head.build,
+        hang("", 10, &facts.join(", "), terminal.width()),
+    )
+}
+
+/// What is said after it.
+pub(crate) fn summary(head: &Head, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
+    let mut parts = vec![String::new(), verdict_line(run, exit, wall_ms, terminal)];
+    parts.extend(section("what happened", what_happened(run), terminal));
+    parts.extend(section("what went wrong on purpose", faults(run, terminal), terminal));
+    parts.extend(section("what was checked", checks(&run.verdicts, terminal), terminal));
+    parts.extend(section("what applications saw", timeline(head, &run.seen, terminal), terminal));
+    if run.failed() {
+        parts.extend(section("the last events", tail(head, &run.tail, terminal), terminal));
+    }
+    if exit != Exit::Held {
+        parts.push(String::new());
+        parts.push(next_steps(head, exit, terminal));
+    }
+    parts.join("\n")
+}
+
+fn section(title: &str, lines: Vec<String>, terminal: &Terminal) -> Vec<String> {
+    if lines.is_empty() {
+        return lines;
+    }
+    let mut all = vec![String::new(), terminal.paint(Paint::Bold, title)];
+    all.extend(lines);
+    all
+}
+
+fn verdict_line(run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
+    let failed = run.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Failed(_))).count() as u64;
+    let (paint, verdict) = match exit {
+        Exit::Held => (Paint::Good, "PASSED: every check held".to_owned()),
+        Exit::Nothing => (Paint::Warn, "NOTHING RAN: no node reported anything, so nothing could fail".to_owned()),
+        Exit::Nondeterminism => (Paint::Bad, "NONDETERMINISTIC: a second run came out differently".to_owned()),
+        _ => (Paint::Bad, format!("FAILED: {}", count(failed, "check"))),
+    };
+    let (whole, millis) = (wall_ms / 1_000, wall_ms % 1_000);
+    let facts = format!(
+        "{} virtual in {whole}.{millis:03}s, {}, trace {:016x}",
+        seconds(run.ended.as_nanos()),
+        count(run.events, "event"),
+        run.trace_hash
+    );
+    format!("{}\n{}", terminal.paint(paint, &verdict), hang("", 0, &facts, terminal.width()))
+}
+
+/// `12.345s`: enough for a person.
+fn seconds(nanos: u64) -> String {
+    format!("{}.{:03}s", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1_000_000)
+}
+
+fn what_happened(run: &Run) -> Vec<String> {
+    let totals = &run.totals;
+    if totals.observations == 0 {
+        return Vec::new();
+    }
+    vec![
+        format!(
+            "  sessions  {} up, {} down, each counted at both ends",
+            grouped(totals.sessions_up),
+            grouped(totals.sessions_down)
+        ),
+        format!(
+            "  streams   {} opened, {} failed and tried again",
+            grouped(totals.tries),
+            grouped(totals.tries_failed)
+        ),
+        format!("  messages  {}, {} delivered", grouped(totals.messages), size(totals.bytes)),
+    ]
+}
+
+/// `1.4 MiB`, rounded down, or an exact `512B`.
+fn size(bytes: u64) -> String {
+    let unit = [(1_u64 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB")].into_iter().find(|(unit, _)| bytes >= *unit);
+    match unit {
+        Some((unit, name)) if !bytes.is_multiple_of(unit) => {
+            format!("{}.{} {name}", bytes / unit, bytes % unit * 10 / unit)
+        }
+        _ => Bytes(bytes).to_string(),
+    }
+}
+
+fn faults(run: &Run, terminal: &Terminal) -> Vec<String> {
+    let cells: Vec<_> = run.faults.iter().map(|(name, count)| ((*name).to_owned(), grouped(*count))).collect();
+    columns(&cells, 2, terminal.width())
+}
+
+fn checks(verdicts: &[Verdict], terminal: &Terminal) -> Vec<String> {
+    let title = |verdict: &Verdict| match verdict.by {
+        Some(by) => format!("{} by {by}", verdict.name),
+        None => verdict.name.clone(),
+    };
+    let names = verdicts.iter().map(|verdict| title(verdict).len()).max().unwrap_or_default();
+    let line = |verdict: &Verdict| {
+        let kind = match verdict.kind {
+            Kind::Always => "always",
+            Kind::Eventually => "eventually",
+            Kind::Sometimes => "sometimes",
+        };
+        let (paint, word, detail) = match &verdict.outcome {
+            Outcome::Held(detail) => (Paint::Good, "held", detail),
+            Outcome::Failed(detail) => (Paint::Bad, "FAILED", detail),
+            Outcome::NotJudged(detail) => (Paint::Warn, "not judged", detail),
+        };
+        let word = terminal.paint(paint, &format!("{word:10}"));
+        let prefix = format!("  {word}  {kind:10}  {:names$}  ", title(verdict));
+        let indent = 2 + 10 + 2 + 10 + 2 + names + 2;
+        let line = hang(&prefix, indent, detail, terminal.width());
+        let promise = matches!(verdict.outcome, Outcome::Failed(_)).then(|| oracles::promise(&verdict.name)).flatten();
+        let Some(promise) = promise else { return line };
+        let promise = hang(&" ".repeat(indent), indent, &format!("promised: {promise}"), terminal.width());
+        format!("{line}\n{}", terminal.paint(Paint::Dim, &promise))
+    };
+    verdicts.iter().map(line).collect()
+}
+
+fn timeline(head: &Head, seen: &[Seen], terminal: &Terminal) -> Vec<String> {
+    let names = head.scenario.nodes.iter().map(|node| node.name.len()).max().unwrap_or_default();
+    let line = |seen: &Seen| {
+        let time = format!("{:>9}", seconds(seen.at.as_nanos()));
+        let node = head.scenario.node_name(seen.node);
+        let prefix = format!("  {}  {node:names$}  ", terminal.paint(Paint::Dim, &time));
+        hang(&prefix, 2 + 9 + 2 + names + 2, &seen.what.to_string(), terminal.width())
+    };
+    if seen.len() <= TIMELINE_FIRST + TIMELINE_LAST {
+        return seen.iter().map(line).collect();
+    }
+    let left_out = seen.len() - TIMELINE_FIRST - TIMELINE_LAST;
+    let gap = terminal.paint(Paint::Dim, &format!("  {:>9}  {} more", "...", grouped(left_out as u64)));
+    let first = seen[..TIMELINE_FIRST].iter().map(line);
+    first.chain([gap]).chain(seen[seen.len() - TIMELINE_LAST..].iter().map(line)).collect()
+}
+
+fn tail(head: &Head, records: &[Record], terminal: &Terminal) -> Vec<String> {
+    let nodes = &head.scenario.nodes;
+    let name = |node: NodeIndex| nodes.get(node.as_usize()).map_or("-", |node| node.name.as_str());
+    let names = nodes.iter().map(|node| node.name.len()).max().unwrap_or(1);
+    let shown = &records[records.len().saturating_sub(TAIL_SHOWN)..];
+    let line = |record: &Record| {
+        let time = terminal.paint(Paint::Dim, &format!("{:>9}", seconds(record.at.as_nanos())));
+        let (node, peer) = (name(record.node), name(record.peer));
+        let what =
+            format!("  {time}  {node:names$}  {:13}  {peer:names$}  {}", format!("{:?}", record.kind), record.number);
+        what.trim_end().to_owned()
+    };
+    shown.iter().map(line).collect()
+}
+
+/// Lines to paste.
+pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String {
+    let command = head.command();
+    let title = |text: &str| terminal.paint(Paint::Bold, text);
+    match exit {
+        Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
+        _ => format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:")),
+    }
+}
