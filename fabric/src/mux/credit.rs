@@ -11,8 +11,8 @@ pub(super) const SESSION_WINDOW: u32 = 1024 * 1024;
 pub(super) const STREAM_WINDOW_MIN: u32 = 4096;
 /// The least that is returned to a stream: more than the KiB of DATA that makes good for one `WINDOW_UPDATE`.
 const RETURN_MIN: u32 = 1536;
-/// Round trips shorter than this count as this: a window must also last while the application is busy.
-const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
+/// What a segment that is lost below costs at least, before TCP sends it again (RFC 6298, with the floor that is common).
+const LOSS_COSTS_MIN: Duration = Duration::from_millis(200);
 
 /// Adds to what a sender may send; `None` past the largest window.
 pub(super) fn add(credit: u32, delta: u32) -> Option<u32> {
@@ -84,7 +84,8 @@ impl Window {
         delta
     }
 
-    /// Whether a whole window has been read since the last time that this was true, and within two round trips.
+    /// Whether a whole window has been read since the last time that this was true, and within two round trips and the
+    /// mending of a loss: without that a path that loses now and then would never get more than a few segments a time.
     pub(super) fn was_used_up(&mut self, now: Instant, round_trip: Duration) -> bool {
         if self.cycle < self.size() {
             return false;
@@ -92,7 +93,8 @@ impl Window {
         let took = now.saturating_since(self.cycle_began);
         self.cycle = 0;
         self.cycle_began = now;
-        took <= round_trip.max(ROUND_TRIP_MIN).saturating_mul(2)
+        let two_trips = round_trip.saturating_mul(2);
+        took <= two_trips + two_trips.max(LOSS_COSTS_MIN)
     }
 }
 
@@ -212,8 +214,8 @@ mod tests {
     }
 
     #[test]
-    fn only_a_window_used_up_within_two_round_trips_may_grow() {
-        let round_trip = Duration::from_millis(10);
+    fn only_a_window_used_up_within_two_round_trips_and_a_loss_may_grow() {
+        let round_trip = Duration::from_millis(200);
         let mut window = Window::new(NOW, 4096);
         let read = |window: &mut Window, millis, bytes| {
             assert!(window.take(bytes));
@@ -222,8 +224,8 @@ mod tests {
             window.was_used_up(NOW + Duration::from_millis(millis), round_trip)
         };
         assert!(!read(&mut window, 1, 4095));
-        assert!(read(&mut window, 20, 1));
-        assert!(!read(&mut window, 41, 4096));
+        assert!(read(&mut window, 800, 1));
+        assert!(!read(&mut window, 1601, 4096));
     }
 
     #[test]
