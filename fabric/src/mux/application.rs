@@ -125,8 +125,7 @@ impl Mux {
             return self.return_session_credit();
         };
         let before = stream.share();
-        let used_up = stream.window.was_used_up(now, round_trip);
-        if used_up {
+        if stream.window.was_used_up(now, round_trip) {
             stream.window.grow(self.pool.growth(stream.window.size(), streams));
         }
         let is_due = stream.window.is_worth_returning() && !core::mem::replace(&mut stream.update_queued, true);
@@ -137,9 +136,9 @@ impl Mux {
         self.return_session_credit();
         if is_due {
             self.control.push(Control::WindowUpdate { stream: id });
-        }
-        if used_up && self.keepalive.round_trip().is_none() {
-            self.ping(now); // growing needs to know the round trip
+            if self.keepalive.round_trip().is_none() {
+                self.ping(now); // whether a window may grow depends on it
+            }
         }
     }
 }
