@@ -52,7 +52,11 @@ impl Mux {
                 length
             }
             Control::OpenAck { stream, credit } => Frame::OpenAck { stream: *stream, credit: *credit }.encode(room)?,
-            Control::Rst { stream, code, .. } => Frame::Rst { stream: *stream, code: *code }.encode(room)?,
+            Control::Rst { stream, code, .. } => {
+                let length = Frame::Rst { stream: *stream, code: *code }.encode(room)?;
+                self.own_budget.spend(now);
+                length
+            }
             Control::Pong { token } => Frame::Pong { token: *token }.encode(room)?,
             Control::SessionClose { code } => Frame::SessionClose { code: *code }.encode(room)?,
             Control::Ping => {

@@ -228,6 +228,10 @@ impl World {
                 assert!(!reset || was_reset, "{stream:?} was reset by nobody");
             }
         }
+        for side in [&self.pair.a, &self.pair.b] {
+            let (session, streams) = side.ledger.unused();
+            assert!(session >= (1 << 20) * 3 / 4 && streams == 0, "credit came back: {session}, {streams}");
+        }
         self.check_drain();
     }
 

@@ -41,6 +41,11 @@ impl Ledger {
         }
     }
 
+    /// What the other side may still send, and what of it on streams.
+    pub(crate) fn unused(&self) -> (u64, u64) {
+        (self.session, self.streams.values().sum())
+    }
+
     /// The other side says this.
     pub(crate) fn hears(&mut self, record: &[u8]) {
         for frame in frames(record) {

@@ -12,7 +12,7 @@ pub(crate) struct Side {
     pub(crate) denied: Vec<&'static str>,
     /// The most that one record may hold.
     pub(crate) room: usize,
-    ledger: Ledger,
+    pub(crate) ledger: Ledger,
     inbox: VecDeque<(Instant, Vec<u8>)>,
     pub(crate) rejected: Option<Reject>,
 }

@@ -301,3 +301,116 @@ fn a_silent_peer_is_dead_after_45_s() {
     pair.pass(Duration::from_secs(2));
     assert_eq!(pair.a.ended(), Some(Ended::Dead));
 }
+
+#[test]
+fn a_client_that_opens_and_cancels_without_end_is_slowed_not_killed() {
+    let mut pair = Pair::new();
+    let mut opened = 0;
+    for _ in 0..5000 {
+        if let Ok(stream) = pair.a.mux.open(pair.now, "echo", Priority::NORMAL) {
+            opened += 1;
+            pair.exchange();
+            pair.a.mux.reset(stream, code::CANCELLED).unwrap();
+        }
+        pair.pass(Duration::from_millis(1));
+    }
+    assert!((700..1200).contains(&opened), "{opened}");
+    assert_eq!((pair.a.rejected, pair.b.rejected), (None, None));
+}
+
+#[test]
+fn full_windows_read_byte_by_byte_are_no_flood_of_updates() {
+    let mut pair = Pair::new();
+    let mut streams: Vec<_> = (0..128).map(|_| pair.open("bulk", 4)).collect();
+    streams.extend((0..128).map(|_| pair.b.mux.open(pair.now, "bulk", Priority::NORMAL).unwrap()));
+    pair.run();
+    for stream in &streams {
+        pair.a.write(*stream, &[1; 8184]);
+    }
+    pair.run();
+    for _ in 0..8184 / 16 {
+        for stream in &streams {
+            assert!(pair.b.mux.read(pair.now, *stream, 16).unwrap().is_some());
+            pair.exchange();
+        }
+    }
+    pair.run();
+    assert_eq!((pair.a.rejected, pair.b.rejected), (None, None));
+}
+
+#[test]
+fn streams_that_need_session_credit_go_on_when_it_comes() {
+    let limits = Limits { stream_window: 1 << 20, session_window_max: 1 << 20, streams_max: 4, ..Limits::default() };
+    let mut pair = Pair::with(&limits);
+    let (first, second) = (pair.open("bulk", 4), pair.open("bulk", 4));
+    let mut unread = 0;
+    for _ in 0..20 {
+        pair.a.write(first, &[1; 65_536]);
+        pair.run();
+    }
+    pair.a.send_message(second, &[2; 4000]);
+    pair.run();
+    assert_eq!(pair.b.messages(pair.now, second), [[2; 4000]]);
+    while let Ok(Some(chunk)) = pair.b.mux.read(pair.now, first, usize::MAX) {
+        unread += chunk.bytes.len();
+        pair.run();
+    }
+    assert!(unread > 1 << 20, "{unread}");
+}
+
+#[test]
+fn closed_streams_left_unread_are_bounded() {
+    let mut pair = Pair::with(&Limits { streams_max: 2, ..Limits::default() });
+    let mut refused = 0;
+    for _ in 0..10 {
+        let stream = pair.a.mux.open(pair.now, "log", Priority::NORMAL).unwrap();
+        pair.a.send_message(stream, b"never read");
+        pair.a.mux.finish(stream).unwrap();
+        pair.run();
+        if pair.a.heard(&Event::Reset { stream, code: code::REFUSED }) {
+            refused += 1;
+        } else {
+            pair.b.mux.finish(stream).unwrap();
+            pair.run();
+        }
+    }
+    assert_eq!(refused, 6);
+    assert_eq!((pair.a.rejected, pair.b.rejected), (None, None));
+}
+
+#[test]
+fn what_was_read_last_may_be_read_after_the_pipe_ended() {
+    let mut pair = Pair::new();
+    let stream = pair.open("echo", 4);
+    pair.a.send_message(stream, b"goodbye");
+    pair.a.mux.finish(stream).unwrap();
+    pair.run();
+    pair.b.mux.finish(stream).unwrap();
+    pair.a.mux.close(pair.now, code::DONE);
+    pair.run();
+    pair.b.mux.pipe_ended();
+    assert_eq!(pair.b.messages(pair.now, stream), [b"goodbye"]);
+    pair.run();
+    assert_eq!(pair.b.ended(), Some(Ended::Peer(code::DONE)));
+}
+
+#[test]
+fn a_finish_needs_no_credit() {
+    let mut pair = Pair::new();
+    let stream = pair.open("bulk", 4);
+    pair.a.write(stream, &[1; 8184]);
+    pair.run();
+    pair.a.mux.finish(stream).unwrap();
+    pair.run();
+    assert!(pair.b.heard(&Event::Finished { stream }));
+}
+
+#[test]
+fn a_timeout_before_its_time_changes_nothing() {
+    let mut pair = Pair::new();
+    let due = pair.a.mux.next_timeout().unwrap();
+    pair.a.mux.handle_timeout(due - Duration::from_nanos(1));
+    assert_eq!((pair.a.mux.next_timeout(), pair.a.mux.wants_fill()), (Some(due), false));
+    pair.a.mux.handle_timeout(due);
+    assert!(pair.a.mux.wants_fill() && pair.a.mux.next_timeout() > Some(due));
+}
