@@ -71,9 +71,10 @@ impl Window {
         self.due += extra;
     }
 
-    /// Whether enough is due to tell the peer.
-    pub(super) fn is_worth_returning(&self) -> bool {
-        self.due >= (self.size() / 4).max(RETURN_MIN)
+    /// Whether enough is due to tell the peer: a quarter, or half where frames are dear.
+    pub(super) fn is_worth_returning(&self, frugally: bool) -> bool {
+        let part = if frugally { 2 } else { 4 };
+        self.due >= (self.size() / part).max(RETURN_MIN)
     }
 
     /// Grants up to `most` of what is due, and says how much.
@@ -206,7 +207,7 @@ mod tests {
         let mut window = Window::new(NOW, 8192);
         assert!(window.take(5000) && !window.take(3193) && window.take(3192));
         window.release(8192);
-        assert!(window.is_worth_returning());
+        assert!(window.is_worth_returning(true));
         assert_eq!(window.grant(5000), 5000);
         assert_eq!((window.unused(), window.due(), window.size()), (5000, 3192, 8192));
     }

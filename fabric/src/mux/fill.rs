@@ -17,6 +17,7 @@ impl Mux {
     /// Writes whole frames into `room` and returns how many bytes; 0 when there is nothing to send for now. Room of
     /// [`ROOM_MIN`](super::ROOM_MIN) is always enough for the next frame.
     pub fn fill(&mut self, now: Instant, room: &mut [u8]) -> usize {
+        self.release_paced(now);
         let contended = self.schedule.is_contended();
         let length = room.len().min(if contended { RECORD_BYTES_CONTENDED } else { RECORD_BYTES_MAX });
         let room = &mut room[..length];
@@ -36,7 +37,8 @@ impl Mux {
 
     /// Whether [`Mux::fill`] has something to give.
     pub fn wants_fill(&self) -> bool {
-        !self.control.is_empty() || !self.schedule.is_empty()
+        let may_release = self.control.has_paced() && self.paced_until.is_none();
+        !self.control.is_empty() || !self.schedule.is_empty() || may_release
     }
 
     /// Writes the next control frame, if it still makes sense; `None` when there is no room for it.
@@ -52,11 +54,7 @@ impl Mux {
                 length
             }
             Control::OpenAck { stream, credit } => Frame::OpenAck { stream: *stream, credit: *credit }.encode(room)?,
-            Control::Rst { stream, code, .. } => {
-                let length = Frame::Rst { stream: *stream, code: *code }.encode(room)?;
-                self.own_budget.spend(now);
-                length
-            }
+            Control::Rst { stream, code, .. } => Frame::Rst { stream: *stream, code: *code }.encode(room)?,
             Control::Pong { token } => Frame::Pong { token: *token }.encode(room)?,
             Control::SessionClose { code } => Frame::SessionClose { code: *code }.encode(room)?,
             Control::Ping => {

@@ -120,10 +120,10 @@ impl World {
                 }
             }
             Op::Reset { side, stream } => {
-                if let Some(stream) = self.pick(stream) {
-                    if self.side(side).mux.reset(stream, code::CANCELLED).is_ok() {
-                        self.model.reset.insert(stream);
-                    }
+                if let Some(stream) = self.pick(stream)
+                    && self.side(side).mux.reset(stream, code::CANCELLED).is_ok()
+                {
+                    self.model.reset.insert(stream);
                 }
             }
             Op::SetPriority { side, stream, priority } => {

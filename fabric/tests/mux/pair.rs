@@ -46,7 +46,8 @@ impl Side {
     }
 
     fn receive_due(&mut self, now: Instant) {
-        while let Some((_, record)) = self.inbox.pop_front_if(|(at, _)| *at <= now) {
+        while self.inbox.front().is_some_and(|(at, _)| *at <= now) {
+            let Some((_, record)) = self.inbox.pop_front() else { return };
             self.ledger.hears(&record);
             let denied = &self.denied;
             let mut admit = |service: &str| if denied.contains(&service) { Admission::Deny } else { Admission::Admit };

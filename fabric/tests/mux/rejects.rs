@@ -60,7 +60,7 @@ impl Victim {
 #[test]
 fn each_offence_has_its_reject() {
     use Reject::*;
-    let long = frame(3, 0, 1, &[0; 32_769]);
+    let long = frame(3, 0, 1, &vec![0; 32_769]);
     let cases: &[(&str, Vec<u8>, Reject)] = &[
         ("an empty record", vec![], FrameInvalid),
         ("kind 0", frame(0, 0, 1, &[]), FrameInvalid),
@@ -211,7 +211,7 @@ fn late_data_gives_its_session_credit_back() {
     let mut victim = Victim::closed();
     let mut granted = 0;
     for _ in 0..60 {
-        victim.hears(&data(1, &[0; 30_000])).unwrap();
+        victim.hears(&data(1, &vec![0; 30_000])).unwrap();
         let said = said(&mut victim.0, NOW);
         granted += said.iter().filter(|frame| frame.kind == 4).map(super::wire::Seen::number).sum::<u32>();
     }
@@ -227,11 +227,11 @@ fn session_credit_bounds_all_streams_together() {
     assert!(grants <= 1 << 20, "{grants}");
     victim.hears(&rst(3)).unwrap();
     for _ in 0..31 {
-        victim.hears(&data(1, &[0; 32_000])).unwrap();
+        victim.hears(&data(1, &vec![0; 32_000])).unwrap();
     }
     // What is left of the session is less than a frame on a closed stream.
     assert_eq!(
-        victim.hears(&frame(3, 0, 3, &[0; 32_768])).and_then(|()| victim.hears(&frame(3, 0, 3, &[0; 32_768]))),
+        victim.hears(&frame(3, 0, 3, &vec![0; 32_768])).and_then(|()| victim.hears(&frame(3, 0, 3, &vec![0; 32_768]))),
         Err(Reject::WindowCreditOverflowOrUnderflow)
     );
 }

@@ -61,7 +61,7 @@ fn in_state(row: Row) -> (Mux, StreamId) {
     let id = stream.as_u32();
     hear(&mut mux, &open_ack(id)).unwrap();
     if matches!(row, Row::Open | Row::RemoteClosed) {
-        mux.write(stream, &[0; 10_000], false).unwrap();
+        mux.write(stream, &vec![0; 10_000], false).unwrap();
     }
     if matches!(row, Row::LocalClosed | Row::ClosedByBoth) {
         mux.finish(stream).unwrap();
