@@ -237,6 +237,33 @@ fn session_credit_bounds_all_streams_together() {
 }
 
 #[test]
+fn all_streams_that_wait_for_the_session_go_on_when_it_grants() {
+    let mut victim = Victim::new();
+    for stream in [1, 3, 5] {
+        victim.hears(&open_with(stream, 1 << 20, "bulk")).unwrap();
+    }
+    let streams: Vec<_> = std::iter::from_fn(|| victim.0.poll())
+        .filter_map(|event| if let Event::Accepted { stream, .. } = event { Some(stream) } else { None })
+        .collect();
+    let mut sent = 0;
+    while sent < (1 << 20) - 3 * 8 {
+        for stream in &streams {
+            victim.0.write(*stream, &[0; 1000], false).unwrap();
+        }
+        let said = said(&mut victim.0, NOW);
+        sent += said.iter().filter(|frame| frame.kind == 3).map(|frame| frame.payload.len() + 8).sum::<usize>();
+    }
+    assert!(!victim.0.wants_fill() && sent <= 1 << 20);
+    victim.hears(&window_update(0, 10_000)).unwrap();
+    for stream in &streams {
+        victim.0.write(*stream, b"and more", false).unwrap();
+    }
+    let mut go_on = data_streams(&mut victim.0, NOW);
+    go_on.sort_unstable();
+    assert_eq!(go_on, [1, 3, 5]);
+}
+
+#[test]
 fn after_its_own_close_a_peer_opens_nothing() {
     let mut victim = Victim::opened("echo");
     victim.hears(&close(0, code::GOING_AWAY)).unwrap();
