@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod honest;
 #[cfg(test)]
+mod hostile;
+#[cfg(test)]
 mod ledger;
 #[cfg(test)]
 mod pair;
