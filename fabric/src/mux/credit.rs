@@ -71,9 +71,10 @@ impl Window {
         self.due += extra;
     }
 
-    /// Whether enough is due to tell the peer.
-    pub(super) fn is_worth_returning(&self) -> bool {
-        self.due >= (self.size() / 4).max(RETURN_MIN)
+    /// Whether enough is due to tell the peer: a quarter, or half where frames are dear.
+    pub(super) fn is_worth_returning(&self, frugally: bool) -> bool {
+        let part = if frugally { 2 } else { 4 };
+        self.due >= (self.size() / part).max(RETURN_MIN)
     }
 
     /// Grants up to `most` of what is due, and says how much.
@@ -147,11 +148,11 @@ impl Pool {
         self.needed(streams) + u64::from(STREAM_WINDOW_MIN) <= u64::from(self.session_max)
     }
 
-    /// The window for a new stream, the `streams`-th: what is wanted, or 4 KiB when that is not to be had.
+    /// The window for a new stream, the `streams`-th: as much of what is wanted as there is, and 4 KiB in any case.
     pub(super) fn first_window(&self, wanted: u32, streams: usize) -> u32 {
-        let wanted = wanted.clamp(STREAM_WINDOW_MIN, self.stream_max);
-        let needed = self.needed(streams) + u64::from(wanted);
-        if needed <= u64::from(self.session_max) { wanted } else { STREAM_WINDOW_MIN }
+        let spare = u64::from(self.session_max).saturating_sub(self.needed(streams));
+        let wanted = wanted.min(self.stream_max);
+        u64::from(wanted).min(spare).max(u64::from(STREAM_WINDOW_MIN)) as u32
     }
 
     /// How much a stream's window may grow by.
@@ -208,7 +209,7 @@ mod tests {
         let mut window = Window::new(NOW, 8192);
         assert!(window.take(5000) && !window.take(3193) && window.take(3192));
         window.release(8192);
-        assert!(window.is_worth_returning());
+        assert!(window.is_worth_returning(true));
         assert_eq!(window.grant(5000), 5000);
         assert_eq!((window.unused(), window.due(), window.size()), (5000, 3192, 8192));
     }
@@ -239,7 +240,7 @@ mod tests {
             pool.raise(stream);
             windows.push(window);
         }
-        assert_eq!(windows.iter().filter(|window| **window == 8192).count(), 2);
+        assert_eq!(windows[..4], [8192, 8192, 4096 + 10_000 % 4096, 4096]);
         assert!(windows.iter().all(|window| *window >= STREAM_WINDOW_MIN));
         assert!(windows.iter().map(|window| u64::from(*window)).sum::<u64>() <= u64::from(pool.session.size()));
     }
