@@ -28,14 +28,12 @@ impl Problem {
         self.fix = Some(fix.into());
     }
 
-    /// What is wrong, in one line.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What the caret says: shorter, and about that place.
-    pub(crate) fn label(&self) -> &str {
-        &self.label
+    /// What is wrong and where, in one line.
+    pub(crate) fn line(&self, sources: &Sources) -> String {
+        let Some(span) = self.span else { return self.message.clone() };
+        let source = sources.of(span);
+        let before = source.text.get(..span.range().start).unwrap_or_default();
+        format!("{} ({}:{})", self.message, source.name, before.matches('\n').count() + 1)
     }
 }
 

@@ -139,7 +139,7 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> 
     let nearest = known.clone().map(|candidate| (distance(word, candidate), candidate)).min();
     match nearest {
         // A third of the letters may be wrong.
-        Some((distance, candidate)) if distance <= word.len().max(3) / 3 => format!("did you mean `{candidate}`?"),
+        Some((distance, candidate)) if distance <= (word.len() + 1).max(3) / 3 => format!("did you mean `{candidate}`?"),
         _ => {
             const SHOWN: usize = 16;
             let mut all: Vec<_> = known.clone().take(SHOWN).collect();

@@ -104,7 +104,8 @@ fn try_value(path: &Table, value: &Node, key: &At<String>, trial: &Trial<'_>, pr
     }
     if let Some(first) = found.first() {
         let message = format!("with `{}` = {} the scenario does not load", key.value, shown(value));
-        problems.at(value.span, message, format!("{}: {}", first.message(), first.label()));
+        let problem = problems.at(value.span, message, format!("then {}", first.line(trial.sources)));
+        problem.fix("leave this value out, or mend what does not fit it");
     }
 }
 
