@@ -1,5 +1,7 @@
 //! Every bad scenario is refused before anything runs, and each of its problems is shown at its place.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 mod common;
 
 use common::fabric_sim;

@@ -1,5 +1,7 @@
 //! Every scenario of the repository under a few seeds: what applications see stays what it was.
 
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
 mod common;
 
 use common::fabric_sim;

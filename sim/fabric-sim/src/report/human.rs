@@ -189,3 +189,54 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
         _ => format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:")),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worlds::sim::script::{BENCH, play};
+    use scenario_actor::Observation;
+    use std::rc::Rc;
+
+    fn report(width: usize, exit: Exit, run: &(Rc<crate::scenario::Scenario>, Run)) -> String {
+        let (scenario, run) = run;
+        let (hash, path) = ("0123456789abcdef".to_owned(), BENCH.to_owned());
+        let scenario = Rc::clone(scenario);
+        let known = Head { scenario, hash, path, seed: 1, build: "0.0.0", overrides: Vec::new() };
+        let terminal = Terminal::plain(width);
+        let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, 1_234, &terminal));
+        // Changes with every change of the simulator.
+        text.replace(&format!("{:016x}", run.trace_hash), "TRACE").replace("cargo run --", "fabric-sim")
+    }
+
+    #[test]
+    fn a_run_that_passes_reads_well() {
+        insta::assert_snapshot!(report(100, Exit::Held, &play(BENCH, |_, _| {})));
+    }
+
+    #[test]
+    fn a_run_that_fails_says_why_and_what_to_do_on_any_terminal() {
+        let run = play(BENCH, |node, lines| {
+            if node == "phone-1" {
+                let reason = "the peer reset the connection before the handshake was done".into();
+                lines[2] = (4, Some(Observation::SessionDown { peer: "hub".into(), reason }));
+            }
+        });
+        for width in [100, 50] {
+            let text = report(width, Exit::Failed, &run);
+            insta::with_settings!({ snapshot_suffix => width.to_string() }, { insta::assert_snapshot!("failed", text) });
+        }
+    }
+
+    #[test]
+    fn a_long_timeline_shows_its_ends() {
+        let run = play(BENCH, |node, lines| {
+            if node == "hub" {
+                lines.extend(
+                    (0..100).map(|_| (6, Some(Observation::SessionDown { peer: "other".into(), reason: "no".into() }))),
+                );
+            }
+        });
+        let text = report(100, Exit::Held, &run);
+        assert!(text.contains("...  83 more") && text.lines().count() < 60, "{text}");
+    }
+}

@@ -73,12 +73,11 @@ impl Problems {
         let renderer = style.renderer();
         let shown: Vec<_> =
             self.list.iter().take(SHOWN_MAX).map(|problem| problem.render(sources, &renderer)).collect();
-        let mut text = shown.join("\n\n");
-        if self.list.len() > SHOWN_MAX {
-            text.push_str(&format!("\n\nand {} more", self.list.len() - SHOWN_MAX));
+        let text = shown.join("\n\n");
+        match self.list.len().saturating_sub(SHOWN_MAX) {
+            0 => format!("{text}\n"),
+            more => format!("{text}\n\nand {more} more\n"),
         }
-        text.push('\n');
-        text
     }
 }
 

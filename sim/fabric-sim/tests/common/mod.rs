@@ -5,17 +5,17 @@ use std::process::{Command, Output};
 
 /// What one run of the program left behind.
 #[derive(Debug)]
-pub struct Ran {
+pub(crate) struct Ran {
     /// Its exit code; `None` when a signal ended it.
-    pub code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// Its results.
-    pub stdout: String,
+    pub(crate) stdout: String,
     /// What it said to people.
-    pub stderr: String,
+    pub(crate) stderr: String,
 }
 
 /// The program with these arguments, in the package's directory, as in a pipe of 100 columns.
-pub fn command(args: &[&str]) -> Command {
+pub(crate) fn command(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fabric-sim"));
     command.args(args).env("COLUMNS", "100").env_remove("CARGO").env_remove("NO_COLOR");
     command
@@ -23,7 +23,7 @@ pub fn command(args: &[&str]) -> Command {
 
 /// Runs the program with these arguments.
 #[allow(dead_code, reason = "each test binary uses its own part")]
-pub fn fabric_sim(args: &[&str]) -> Ran {
+pub(crate) fn fabric_sim(args: &[&str]) -> Ran {
     let Output { status, stdout, stderr } = command(args).output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
@@ -31,7 +31,7 @@ pub fn fabric_sim(args: &[&str]) -> Ran {
 
 /// An empty directory of this name, for one test.
 #[allow(dead_code, reason = "each test binary uses its own part")]
-pub fn empty_dir(name: &str) -> PathBuf {
+pub(crate) fn empty_dir(name: &str) -> PathBuf {
     let dir = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&dir);
     std::fs::create_dir_all(&dir).unwrap();
