@@ -25,7 +25,9 @@ pub(super) fn hang(prefix: &str, indent: usize, text: &str, width: usize) -> Str
     const COLUMN_MIN: usize = 24;
     if indent + COLUMN_MIN > width {
         let below = wrap(text, width.saturating_sub(6));
-        return core::iter::once(prefix.trim_end().to_owned())
+        let title = Some(prefix.trim_end().to_owned()).filter(|title| !title.is_empty());
+        return title
+            .into_iter()
             .chain(below.into_iter().map(|line| format!("      {line}")))
             .collect::<Vec<_>>()
             .join("\n");
