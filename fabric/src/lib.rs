@@ -6,6 +6,7 @@
 //!
 //! # Layers, each of which can be driven alone
 //!
+//! - [`Node`]: all of it, for one device: finds, dials, accepts, keeps sessions, and routes an application's streams.
 //! - [`discovery`]: who is there: bounded announces and a bounded table of peers. A claim, never an authority.
 //! - [`session`]: one authenticated connection over one pipe: handshake, identity proofs, sealed records.
 //! - [`mux`]: many flow-controlled, prioritised message streams over one session.
@@ -14,9 +15,19 @@
 
 extern crate alloc;
 
+mod config;
 pub mod discovery;
+mod event;
 pub mod identity;
 pub mod mux;
+mod node;
+mod policy;
 pub mod session;
 pub mod suite;
+mod timer;
 mod wire;
+
+pub use config::{Config, Limits};
+pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
+pub use node::Node;
+pub use policy::Policy;

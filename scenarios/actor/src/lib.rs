@@ -9,8 +9,12 @@
 extern crate alloc;
 
 mod actor;
+mod client;
+mod content;
+mod done;
 mod observation;
 mod part;
+mod server;
 
 pub use actor::Actor;
 pub use observation::{Observation, Subject, WorkSeen};

@@ -3,6 +3,8 @@
 mod faults;
 mod net;
 mod pipes;
+#[cfg(test)]
+mod tests;
 
 use crate::disk::DiskProfile;
 use crate::fate::{Chance, stream};
@@ -74,7 +76,7 @@ impl NodeConfig {
 pub struct Perturb {
     /// A `Timeout` before its time is handed in after an input.
     pub spurious_timeout: Chance,
-    /// After an input, outputs are drained up to 1 ms later, or after the next input.
+    /// After an input, outputs are drained up to 1 ms later, together with those of the inputs until then.
     pub late_drain: Chance,
 }
 
@@ -172,11 +174,13 @@ struct Node<M: Machine> {
     /// The timer event that counts; one with another order is stale.
     armed: Option<(Time, Order)>,
     incarnation: u64,
+    /// While it is down: only its process died, and its system refuses dials and resets pipes.
+    refuses: bool,
     accepted: u64,
     /// A `Drain` is scheduled.
     drains_later: bool,
-    /// Counts inputs, for the draws of [`Perturb`].
-    inputs: u64,
+    /// Counts the inputs of one time, for the draws of [`Perturb`]: one input less re-rolls nothing later.
+    inputs: (Time, u64),
     waiting: VecDeque<Waiting<M::Command>>,
     waiting_datagrams: usize,
 }
@@ -191,6 +195,8 @@ pub struct World<M: Machine> {
     plan: Vec<Planned>,
     /// What each entry of the plan has to undo.
     undo: Vec<faults::Undo>,
+    /// The entries of the plan that have begun and not ended, in the order in which they began.
+    in_force: Vec<usize>,
     commands: Slab<(u32, M::Command)>,
     boot: BootFn<M>,
     control: Control<M::Command>,
@@ -238,6 +244,7 @@ where
             nodes: nodes.into_iter().map(|node| Node::new(node.clock)).collect(),
             net,
             undo: config.plan.iter().map(|_| faults::Undo::Nothing).collect(),
+            in_force: Vec::new(),
             plan: config.plan,
             commands: Slab::new(),
             boot: Box::new(boot),
@@ -291,7 +298,7 @@ where
         if until == Time::MAX {
             return Stop::Idle;
         }
-        self.net.now = until;
+        self.net.now = until.max(self.net.now);
         Stop::Reached
     }
 
@@ -328,7 +335,10 @@ where
             Event::Boot(node) => self.boot_node(node, watch),
             Event::Drain(node) => {
                 self.nodes[node as usize].drains_later = false;
-                self.drain(node, watch);
+                // A paused node drains when it resumes.
+                if self.nodes[node as usize].state == State::Up {
+                    self.drain(node, watch);
+                }
             }
             Event::Stored(store) => self.stored(store, watch),
             Event::Command(place) => {
@@ -338,7 +348,7 @@ where
             Event::Reseed => {
                 if let Some(seed) = self.reseed.take() {
                     self.net.record(Kind::Reseed, NodeIndex::NONE.0, NodeIndex::NONE, seed, 0, None);
-                    self.net.roots = net::Roots::new(seed);
+                    self.net.reseed(seed);
                 }
             }
             Event::FaultBegins(index) => self.begin_fault(index as usize, watch),
@@ -376,6 +386,8 @@ where
         node.machine = None;
         node.state = State::Down;
         node.armed = None;
+        node.refuses = kind == CrashKind::Process;
+        self.net.fills[index as usize].clear();
         node.incarnation += 1;
         node.waiting_datagrams = 0;
         for waiting in node.waiting.drain(..) {
@@ -528,8 +540,11 @@ where
     fn perturbed(&mut self, index: u32) -> bool {
         let node = &mut self.nodes[index as usize];
         let key = self.net.roots.perturb.pair(self.net.hashes[index as usize], self.net.hashes[index as usize]);
-        let key = key.number(node.inputs);
-        node.inputs += 1;
+        if node.inputs.0 != self.net.now {
+            node.inputs = (self.net.now, 0);
+        }
+        let key = key.number(self.net.now.as_nanos()).number(node.inputs.1);
+        node.inputs.1 += 1;
         let now = node.clock.read(self.net.now);
         if let Some(machine) = &mut node.machine
             && self.perturb.spurious_timeout.hits(key.draw(0))
@@ -551,10 +566,7 @@ where
     fn drain(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let Self { nodes, net, control, scratch, .. } = self;
         let node = &mut nodes[index as usize];
-        let Some(machine) = &mut node.machine else {
-            net.fills.clear();
-            return;
-        };
+        let Some(machine) = &mut node.machine else { return };
         let me = NodeIndex(index);
         loop {
             while let Some(output) = machine.poll() {
@@ -574,9 +586,9 @@ where
                     Output::Store { key, bytes } => net.store(index, node.incarnation, key, bytes),
                 }
             }
-            let Some((pipe, side)) = net.fills.pop() else { break };
+            let Some((pipe, side)) = net.fills[index as usize].pop() else { break };
             let now = net.now;
-            net.fill(pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
+            net.fill(index, pipe, side, machine, scratch, |peer, bytes| watch.filled(now, me, peer, bytes, control));
         }
         watch.settled(net.now, me, machine, control);
         self.arm(index);
@@ -624,8 +636,7 @@ where
             Event::SendAgain(travel) => self.send_again(travel, watch),
             _ => {}
         }
-        self.net.pipes[index as usize].events -= 1;
-        self.net.reap(index);
+        self.net.release(index);
     }
 
     /// The end learns that its pipe is gone, unless it knows.
@@ -642,19 +653,11 @@ where
             PipeEnd::Finished => {}
         }
         self.net.close_end(index, side);
-        if reason == PipeEnd::Refused || reason == PipeEnd::TimedOut {
-            // Nobody is left who could accept it.
-            let other = &mut self.net.pipes[index as usize];
-            if !other.accepted {
-                other.ends[ACCEPTOR].phase = Phase::Closed;
-            }
-        }
         self.hand(node, Waiting::Closed(id, reason), watch);
     }
 
     fn dial_again(&mut self, index: u32, watch: &mut impl Watch<M>) {
-        let pipe = &self.net.pipes[index as usize];
-        if pipe.ends[DIALLER].phase != Phase::Connecting || pipe.accepted {
+        if self.net.pipes[index as usize].ends[DIALLER].phase != Phase::Connecting {
             return;
         }
         if self.net.dial_is_over(index) {
@@ -667,23 +670,25 @@ where
     fn dial_arrives(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let pipe = &self.net.pipes[index as usize];
         if pipe.ends[DIALLER].phase != Phase::Connecting {
-            if !pipe.accepted {
-                self.net.pipes[index as usize].ends[ACCEPTOR].phase = Phase::Closed;
-            }
             return;
         }
         let (dialler, acceptor) = (pipe.ends[DIALLER].node.0, pipe.ends[ACCEPTOR].node.0);
-        if pipe.accepted {
-            self.net.answer(index);
-            return;
-        }
-        if self.nodes[acceptor as usize].state == State::Down {
+        let node = &self.nodes[acceptor as usize];
+        if node.is_silent() {
             self.net.dial_again(index);
             return;
         }
-        if !pipe.port_matches || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
-            let delay = self.net.links.profile(acceptor, dialler).delay.typical();
-            self.net.pipe_event(acceptor, index, delay, Event::RefusalArrives(index));
+        if pipe.accepted {
+            match pipe.ends[ACCEPTOR].phase {
+                // The acceptor has ended the pipe since, or is another start of its node.
+                Phase::Closed => self.net.refuse(index),
+                _ => self.net.answer(index),
+            }
+            return;
+        }
+        let refuses = !pipe.port_matches || node.state == State::Down;
+        if refuses || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
+            self.net.refuse(index);
             return;
         }
         let node = &mut self.nodes[acceptor as usize];
@@ -703,12 +708,14 @@ where
         let end = &mut self.net.pipes[index as usize].ends[DIALLER];
         match end.phase {
             Phase::Open => {}
-            Phase::Closed => self.net.send_reset(index, DIALLER),
+            Phase::Closed => {
+                self.net.send_reset(index, DIALLER);
+            }
             Phase::Connecting => {
                 end.phase = Phase::Open;
                 let (node, id) = (end.node.0, end.id);
                 if end.wants_fill {
-                    self.net.fills.push((index, DIALLER));
+                    self.net.fills[node as usize].push((index, DIALLER));
                 }
                 self.hand(node, Waiting::Opened(id), watch);
                 self.read(index, DIALLER, watch);
@@ -732,11 +739,9 @@ where
         self.net.send_ack(index, 1 - side);
         if finished {
             self.close_pipe_end(index, side, PipeEnd::Finished, watch);
-        } else if !self.net.fills.is_empty() && self.nodes[writer as usize].state == State::Up {
+        } else if !self.net.fills[writer as usize].is_empty() && self.nodes[writer as usize].state == State::Up {
             self.drain(writer, watch);
         }
-        // A paused writer's fills are found again when it resumes.
-        self.net.fills.clear();
     }
 
     fn send_again(&mut self, travel: u32, watch: &mut impl Watch<M>) {
@@ -762,15 +767,19 @@ where
         let side = 1 - from;
         let pipe = &self.net.pipes[index as usize];
         let reader = pipe.ends[side].node.0;
-        if self.nodes[reader as usize].state == State::Down {
+        if self.nodes[reader as usize].is_silent() {
             self.net.travel_lost(travel);
             return;
         }
-        let segment = self.net.travels.remove(travel as usize).segment;
         if self.net.pipes[index as usize].ends[side].phase == Phase::Closed {
-            self.net.send_reset(index, side);
+            if self.net.send_reset(index, side) {
+                self.net.travels.remove(travel as usize);
+            } else {
+                self.net.travel_lost(travel);
+            }
             return;
         }
+        let segment = self.net.travels.remove(travel as usize).segment;
         let key = self.net.pipes[index as usize].segment_key(from, number, attempt);
         if self.net.pipe_profile.reset.hits(key.draw(lane::RESET)) {
             self.reset_both(index, watch);
@@ -781,9 +790,11 @@ where
     }
 
     /// Something between the two ends resets the pipe.
-    fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+    pub(super) fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+        self.net.hold(index);
         self.close_pipe_end(index, DIALLER, PipeEnd::Reset, watch);
         self.close_pipe_end(index, ACCEPTOR, PipeEnd::Reset, watch);
+        self.net.release(index);
     }
 
     /// Hands over the segments whose turn has come, while the node at `side` reads.
@@ -884,7 +895,7 @@ where
         }
     }
 
-    fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
+    pub(super) fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
         self.net.pipes.iter().find(|(_, pipe)| pipe.serial == serial).map(|(index, _)| index as u32)
     }
 }
@@ -960,12 +971,18 @@ impl<M: Machine> Node<M> {
             clock,
             armed: None,
             incarnation: 0,
+            refuses: false,
             accepted: 0,
             drains_later: false,
-            inputs: 0,
+            inputs: (Time::ZERO, 0),
             waiting: VecDeque::new(),
             waiting_datagrams: 0,
         }
+    }
+
+    /// Nothing there answers, not even a system without its process.
+    fn is_silent(&self) -> bool {
+        self.state == State::Down && !self.refuses
     }
 }
 
