@@ -9,10 +9,6 @@ use machine::{Duration, Instant};
 
 /// The least that a send buffer takes: a byte and its message's end.
 const SEND_BUFFER_MIN: usize = 16;
-/// An application that opens and resets without end is slowed down while this much of its budget at the peer is left, plus
-/// one for each open stream, that it can still be reset.
-const OWN_BUDGET_MIN: usize = 256;
-
 impl Mux {
     /// Opens a stream to a service of the peer's. Bytes may be written at once; they are sent after
     /// [`Event::Opened`](super::Event::Opened).
@@ -25,9 +21,8 @@ impl Mux {
         }
         let stream = self.streams.next_own().ok_or(OpenError::Ending)?;
         let (own, streams_max) = (&self.streams.own, usize::from(self.limits.streams_max));
-        let affordable = self.own_budget.left(now) as usize > OWN_BUDGET_MIN + own.live;
         let full = own.live >= streams_max || own.len() >= 2 * streams_max;
-        if full || !affordable || !self.pool.affords(self.streams.len() + 1) {
+        if full || !self.can_afford_open(now) || !self.pool.affords(self.streams.len() + 1) {
             return Err(OpenError::TooMany);
         }
         let credit = self.insert(now, stream, State::Opening, priority);
@@ -95,8 +90,7 @@ impl Mux {
         self.discard(stream);
         if was_live && !never_opened {
             self.late_credit = (self.late_credit + u64::from(late)).min(u64::from(self.pool.session.size()));
-            let is_reply = !self.streams.is_own(stream);
-            self.control.push(Control::Rst { stream, code, is_reply });
+            self.push_rst(stream, code);
         }
         self.end_if_drained();
         Ok(())
@@ -120,16 +114,15 @@ impl Mux {
         if self.pool.session.was_used_up(now, round_trip) {
             self.pool.double();
         }
-        let streams = self.streams.len();
+        let (streams, frugally) = (self.streams.len(), self.is_frugal(now));
         let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.state.grants()) else {
             return self.return_session_credit();
         };
         let before = stream.share();
-        let used_up = stream.window.was_used_up(now, round_trip);
-        if used_up {
+        if stream.window.was_used_up(now, round_trip) {
             stream.window.grow(self.pool.growth(stream.window.size(), streams));
         }
-        let is_due = stream.window.is_worth_returning() && !core::mem::replace(&mut stream.update_queued, true);
+        let is_due = stream.window.is_worth_returning(frugally) && !core::mem::replace(&mut stream.update_queued, true);
         self.pool.change(before, stream.share());
         if self.pool.raise(streams) {
             self.control.push_session_update();
@@ -137,9 +130,9 @@ impl Mux {
         self.return_session_credit();
         if is_due {
             self.control.push(Control::WindowUpdate { stream: id });
-        }
-        if used_up && self.keepalive.round_trip().is_none() {
-            self.ping(now); // growing needs to know the round trip
+            if self.keepalive.round_trip().is_none() {
+                self.ping(now); // whether a window may grow depends on it
+            }
         }
     }
 }

@@ -26,6 +26,11 @@ impl Budget {
     /// Takes one; false when nothing is left.
     pub(super) fn spend(&mut self, now: Instant) -> bool {
         self.refill(now);
+        self.charge()
+    }
+
+    /// As [`Budget::spend`], where no time is known.
+    pub(super) fn charge(&mut self) -> bool {
         match self.left.checked_sub(1) {
             Some(left) => {
                 self.left = left;
@@ -38,6 +43,11 @@ impl Budget {
     /// How much is left.
     pub(super) fn left(&mut self, now: Instant) -> u32 {
         self.refill(now);
+        self.left
+    }
+
+    /// What was left when time was last known.
+    pub(super) const fn left_at_least(&self) -> u32 {
         self.left
     }
 

@@ -40,6 +40,8 @@ pub(super) struct ControlQueue {
     queue: VecDeque<Control>,
     replies: usize,
     session_update_queued: bool,
+    /// RST that wait until the peer's budget for this side can bear them.
+    paced: VecDeque<Control>,
 }
 
 impl ControlQueue {
@@ -52,6 +54,22 @@ impl ControlQueue {
     pub(super) fn push_session_update(&mut self) {
         if !core::mem::replace(&mut self.session_update_queued, true) {
             self.push(Control::SessionWindowUpdate);
+        }
+    }
+
+    /// Keeps a RST back.
+    pub(super) fn pace(&mut self, control: Control) {
+        self.paced.push_back(control);
+    }
+
+    pub(super) fn has_paced(&self) -> bool {
+        !self.paced.is_empty()
+    }
+
+    /// Queues the next RST that was kept back.
+    pub(super) fn release_paced(&mut self) {
+        if let Some(control) = self.paced.pop_front() {
+            self.push(control);
         }
     }
 
@@ -76,6 +94,7 @@ impl ControlQueue {
             self.replies -= usize::from(!keep && control.is_reply());
             keep
         });
+        self.paced.retain(|control| control.stream() != Some(stream));
         unopened
     }
 
@@ -95,5 +114,6 @@ impl ControlQueue {
     /// Gives back what the queue does not need.
     pub(super) fn shrink(&mut self) {
         self.queue.shrink_to_fit();
+        self.paced.shrink_to_fit();
     }
 }

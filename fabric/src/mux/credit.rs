@@ -11,8 +11,8 @@ pub(super) const SESSION_WINDOW: u32 = 1024 * 1024;
 pub(super) const STREAM_WINDOW_MIN: u32 = 4096;
 /// The least that is returned to a stream: more than the KiB of DATA that makes good for one `WINDOW_UPDATE`.
 const RETURN_MIN: u32 = 1536;
-/// Round trips shorter than this count as this: a window must also last while the application is busy.
-const ROUND_TRIP_MIN: Duration = Duration::from_millis(1);
+/// What a segment that is lost below costs at least, before TCP sends it again (RFC 6298, with the floor that is common).
+const LOSS_COSTS_MIN: Duration = Duration::from_millis(200);
 
 /// Adds to what a sender may send; `None` past the largest window.
 pub(super) fn add(credit: u32, delta: u32) -> Option<u32> {
@@ -71,9 +71,10 @@ impl Window {
         self.due += extra;
     }
 
-    /// Whether enough is due to tell the peer.
-    pub(super) fn is_worth_returning(&self) -> bool {
-        self.due >= (self.size() / 4).max(RETURN_MIN)
+    /// Whether enough is due to tell the peer: a quarter, or half where frames are dear.
+    pub(super) fn is_worth_returning(&self, frugally: bool) -> bool {
+        let part = if frugally { 2 } else { 4 };
+        self.due >= (self.size() / part).max(RETURN_MIN)
     }
 
     /// Grants up to `most` of what is due, and says how much.
@@ -84,7 +85,8 @@ impl Window {
         delta
     }
 
-    /// Whether a whole window has been read since the last time that this was true, and within two round trips.
+    /// Whether a whole window has been read since the last time that this was true, and within two round trips and the
+    /// mending of a loss: without that a path that loses now and then would never get more than a few segments a time.
     pub(super) fn was_used_up(&mut self, now: Instant, round_trip: Duration) -> bool {
         if self.cycle < self.size() {
             return false;
@@ -92,7 +94,8 @@ impl Window {
         let took = now.saturating_since(self.cycle_began);
         self.cycle = 0;
         self.cycle_began = now;
-        took <= round_trip.max(ROUND_TRIP_MIN).saturating_mul(2)
+        let two_trips = round_trip.saturating_mul(2);
+        took <= two_trips + two_trips.max(LOSS_COSTS_MIN)
     }
 }
 
@@ -145,11 +148,11 @@ impl Pool {
         self.needed(streams) + u64::from(STREAM_WINDOW_MIN) <= u64::from(self.session_max)
     }
 
-    /// The window for a new stream, the `streams`-th: what is wanted, or 4 KiB when that is not to be had.
+    /// The window for a new stream, the `streams`-th: as much of what is wanted as there is, and 4 KiB in any case.
     pub(super) fn first_window(&self, wanted: u32, streams: usize) -> u32 {
-        let wanted = wanted.clamp(STREAM_WINDOW_MIN, self.stream_max);
-        let needed = self.needed(streams) + u64::from(wanted);
-        if needed <= u64::from(self.session_max) { wanted } else { STREAM_WINDOW_MIN }
+        let spare = u64::from(self.session_max).saturating_sub(self.needed(streams));
+        let wanted = wanted.min(self.stream_max);
+        u64::from(wanted).min(spare).max(u64::from(STREAM_WINDOW_MIN)) as u32
     }
 
     /// How much a stream's window may grow by.
@@ -206,14 +209,14 @@ mod tests {
         let mut window = Window::new(NOW, 8192);
         assert!(window.take(5000) && !window.take(3193) && window.take(3192));
         window.release(8192);
-        assert!(window.is_worth_returning());
+        assert!(window.is_worth_returning(true));
         assert_eq!(window.grant(5000), 5000);
         assert_eq!((window.unused(), window.due(), window.size()), (5000, 3192, 8192));
     }
 
     #[test]
-    fn only_a_window_used_up_within_two_round_trips_may_grow() {
-        let round_trip = Duration::from_millis(10);
+    fn only_a_window_used_up_within_two_round_trips_and_a_loss_may_grow() {
+        let round_trip = Duration::from_millis(200);
         let mut window = Window::new(NOW, 4096);
         let read = |window: &mut Window, millis, bytes| {
             assert!(window.take(bytes));
@@ -222,8 +225,8 @@ mod tests {
             window.was_used_up(NOW + Duration::from_millis(millis), round_trip)
         };
         assert!(!read(&mut window, 1, 4095));
-        assert!(read(&mut window, 20, 1));
-        assert!(!read(&mut window, 41, 4096));
+        assert!(read(&mut window, 800, 1));
+        assert!(!read(&mut window, 1601, 4096));
     }
 
     #[test]
@@ -237,7 +240,7 @@ mod tests {
             pool.raise(stream);
             windows.push(window);
         }
-        assert_eq!(windows.iter().filter(|window| **window == 8192).count(), 2);
+        assert_eq!(windows[..4], [8192, 8192, 4096 + 10_000 % 4096, 4096]);
         assert!(windows.iter().all(|window| *window >= STREAM_WINDOW_MIN));
         assert!(windows.iter().map(|window| u64::from(*window)).sum::<u64>() <= u64::from(pool.session.size()));
     }

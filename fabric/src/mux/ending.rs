@@ -83,9 +83,10 @@ impl Mux {
     /// When to call [`Mux::handle_timeout`].
     pub fn next_timeout(&self) -> Option<Instant> {
         let silence = self.keepalive.deadline();
+        let next = self.pace_timeout().map_or(silence, |due| due.min(silence));
         match &self.phase {
-            Phase::Open => Some(silence),
-            Phase::Draining(draining) => Some(draining.deadline.min(silence)),
+            Phase::Open => Some(next),
+            Phase::Draining(draining) => Some(draining.deadline.min(next)),
             Phase::Ended => None,
         }
     }
@@ -99,6 +100,9 @@ impl Mux {
                 return self.end_drained();
             }
             _ => {}
+        }
+        if self.paced_until.is_some_and(|due| due <= now) {
+            self.paced_until = None; // the next fill looks
         }
         match self.keepalive.handle_timeout(now) {
             Verdict::Wait => {}
@@ -145,7 +149,9 @@ impl Mux {
     fn end_drained(&mut self) {
         let Phase::Draining(draining) = &self.phase else { return };
         let reason = draining.reason();
-        if draining.local.is_none() {
+        let is_answer = draining.local.is_none();
+        self.release_all_paced();
+        if is_answer {
             self.control.push(Control::SessionClose { code: code::DONE });
         }
         self.end(reason);

@@ -17,6 +17,7 @@ impl Mux {
     /// Writes whole frames into `room` and returns how many bytes; 0 when there is nothing to send for now. Room of
     /// [`ROOM_MIN`](super::ROOM_MIN) is always enough for the next frame.
     pub fn fill(&mut self, now: Instant, room: &mut [u8]) -> usize {
+        self.release_paced(now);
         let contended = self.schedule.is_contended();
         let length = room.len().min(if contended { RECORD_BYTES_CONTENDED } else { RECORD_BYTES_MAX });
         let room = &mut room[..length];
@@ -36,11 +37,15 @@ impl Mux {
 
     /// Whether [`Mux::fill`] has something to give.
     pub fn wants_fill(&self) -> bool {
-        !self.control.is_empty() || !self.schedule.is_empty()
+        let may_release = self.control.has_paced() && self.paced_until.is_none();
+        !self.control.is_empty() || !self.schedule.is_empty() || may_release
     }
 
     /// Writes the next control frame, if it still makes sense; `None` when there is no room for it.
     fn write_control(&mut self, now: Instant, room: &mut [u8]) -> Option<usize> {
+        if self.must_raise_session() {
+            return self.write_session_update(now, room); // and then the grant
+        }
         let length = match self.control.front()? {
             Control::Open { stream, priority, credit, service } => {
                 let (stream, priority, credit) = (*stream, *priority, *credit);
@@ -60,9 +65,6 @@ impl Mux {
             Control::SessionWindowUpdate => self.write_session_update(now, room)?,
             Control::WindowUpdate { stream } => {
                 let stream = *stream;
-                if self.must_raise_session(stream) {
-                    return self.write_session_update(now, room); // and then this one
-                }
                 self.write_window_update(now, stream, room)?
             }
         };
@@ -75,8 +77,14 @@ impl Mux {
         self.streams.get(id).filter(|stream| stream.state.grants()).map_or(0, |stream| stream.window.due())
     }
 
-    fn must_raise_session(&self, id: StreamId) -> bool {
-        self.due(id) > self.pool.grantable() && self.pool.session.due() > 0
+    /// Whether the next control frame grants a stream more than the session has left for it.
+    fn must_raise_session(&self) -> bool {
+        let is_short = match self.control.front() {
+            Some(Control::Open { .. } | Control::OpenAck { .. }) => self.pool.is_short(),
+            Some(Control::WindowUpdate { stream }) => self.due(*stream) > self.pool.grantable(),
+            _ => false,
+        };
+        is_short && self.pool.session.due() > 0
     }
 
     fn write_session_update(&mut self, now: Instant, room: &mut [u8]) -> Option<usize> {

@@ -195,7 +195,8 @@ mod tests {
     }
 
     fn hex(bytes: &[u8]) -> String {
-        bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+        let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.concat()
     }
 
     #[test]
@@ -256,10 +257,8 @@ mod tests {
         fn what_decodes_encodes_to_the_same(bytes in any_frame()) {
             if let Ok(frame) = decode(&bytes) {
                 let again = encode(frame);
-                match frame {
-                    Frame::Close { .. } => prop_assert_eq!(&again[..8], &bytes[..8]), // its code is ignored
-                    _ => prop_assert_eq!(&again, &bytes),
-                }
+                let compared = if let Frame::Close { .. } = frame { 8 } else { bytes.len() }; // its code is ignored
+                prop_assert_eq!(&again[..compared], &bytes[..compared]);
             }
         }
 

@@ -14,6 +14,7 @@ mod fill;
 mod frame;
 mod keepalive;
 mod limits;
+mod pace;
 mod receive;
 mod reject;
 mod schedule;
@@ -168,6 +169,8 @@ pub struct Mux {
     budget: Budget,
     /// About what this side may still cost the peer.
     own_budget: Budget,
+    /// RST are kept back until then; `None` when nobody has looked yet.
+    paced_until: Option<Instant>,
     keepalive: Keepalive,
     /// The record that is being taken had a PING.
     pinged: bool,
@@ -197,6 +200,7 @@ impl Mux {
             late_credit: 0,
             budget: Budget::new(now),
             own_budget: Budget::new(now),
+            paced_until: None,
             keepalive: Keepalive::new(now, limits),
             pinged: false,
             events: VecDeque::new(),
@@ -314,7 +318,7 @@ impl Mux {
 
     /// Tells the peer of session credit when enough is due, or when streams were promised more than is left.
     fn return_session_credit(&mut self) {
-        let is_due = self.pool.session.is_worth_returning() || self.pool.is_short();
+        let is_due = self.pool.session.is_worth_returning(false) || self.pool.is_short();
         if is_due && !self.phase.is_ended() {
             self.control.push_session_update();
         }

@@ -100,6 +100,7 @@ impl Mux {
             Err(code) => {
                 self.streams.peers.highest = stream.0;
                 self.spend(now)?;
+                self.own_budget.spend(now);
                 return self.reply(Control::Rst { stream, code, is_reply: true });
             }
         };

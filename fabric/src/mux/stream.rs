@@ -182,3 +182,14 @@ fn payload(outgoing: &SendBuffer, credit: u32) -> Option<usize> {
     let payload = (credit as usize).checked_sub(super::frame::HEADER_BYTES)?;
     (payload > 0 || outgoing.frame_length() == 0).then_some(payload)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A device holds thousands of idle streams: 125 bytes an end, with the vector's slack.
+    #[test]
+    fn an_idle_stream_is_small() {
+        assert!(size_of::<Stream>() <= 80, "{}", size_of::<Stream>());
+    }
+}

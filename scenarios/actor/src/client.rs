@@ -6,6 +6,7 @@ use crate::{Expect, Work};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
+use fabric::mux::StreamError;
 use fabric::{CallError, Node, StreamKey};
 use machine::Instant;
 
@@ -87,10 +88,13 @@ impl Client {
         if work.expect == Expect::Denied && self.is_open {
             return Some(Outcome::Unexpected("admitted".into()));
         }
-        match self.try_advance(now, node, stream, work, counts) {
-            Ok(outcome) => outcome,
+        let outcome = match self.try_advance(now, node, stream, work, counts) {
+            // The stream has ended: that it was finished or reset is still to be told, or was.
+            Err(CallError::Stream(StreamError::Unknown)) => None,
             Err(error) => Some(Outcome::Failed(error.to_string())),
-        }
+            Ok(outcome) => outcome,
+        };
+        outcome.or_else(|| self.peer_finished.then(|| self.outcome(work)))
     }
 
     fn try_advance(
@@ -109,7 +113,7 @@ impl Client {
                 return Ok(Some(Outcome::Unexpected(format!("message {} came back wrong", self.reader.messages))));
             }
         }
-        Ok(self.peer_finished.then(|| self.outcome(work)))
+        Ok(None)
     }
 
     /// Both halves are done, or the peer was done too soon.

@@ -8,6 +8,7 @@ mod commands;
 mod oracles;
 mod report;
 mod scenario;
+mod suites;
 mod terminal;
 mod worlds;
 

@@ -211,11 +211,17 @@ impl Net {
         self.travel_lost(travel);
     }
 
+    /// Which sending of a reset the next one is: each has an address of its own.
+    fn next_reset(&mut self, index: u32, from: Side) -> u32 {
+        let resets = &mut self.pipes[index as usize].ends[from].resets;
+        *resets += 1;
+        *resets - 1
+    }
+
     /// Tells the other end that the pipe is gone. False when the news is lost.
     pub(super) fn send_reset(&mut self, index: u32, from: Side) -> bool {
-        let end = &mut self.pipes[index as usize].ends[from];
-        let (node, attempt) = (end.node.0, end.resets);
-        end.resets += 1;
+        let node = self.pipes[index as usize].ends[from].node.0;
+        let attempt = self.next_reset(index, from);
         let delay = self.segment_delay(index, from, RST, attempt, 0, 0);
         if let Some(delay) = delay {
             self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
@@ -367,19 +373,19 @@ impl Net {
 
     /// Sends the answer to a dial.
     pub(super) fn answer(&mut self, index: u32) {
-        self.reply(index, SYN_ACK, Event::AnswerArrives(index));
+        let attempt = dial_attempt(self.now.since(self.pipes[index as usize].dialled_at));
+        self.reply(index, SYN_ACK, attempt, Event::AnswerArrives(index));
     }
 
     /// Sends the refusal of a dial.
     pub(super) fn refuse(&mut self, index: u32) {
-        self.reply(index, RST, Event::RefusalArrives(index));
+        let attempt = self.next_reset(index, ACCEPTOR);
+        self.reply(index, RST, attempt, Event::RefusalArrives(index));
     }
 
     /// A lost reply is repeated when the dialler asks again.
-    fn reply(&mut self, index: u32, number: u64, arrival: Event) {
-        let pipe = &self.pipes[index as usize];
-        let node = pipe.ends[ACCEPTOR].node.0;
-        let attempt = dial_attempt(self.now.since(pipe.dialled_at));
+    fn reply(&mut self, index: u32, number: u64, attempt: u32, arrival: Event) {
+        let node = self.pipes[index as usize].ends[ACCEPTOR].node.0;
         match self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0) {
             Some(delay) => self.pipe_event(node, index, delay, arrival),
             None => self.dial_again(index),

@@ -3,15 +3,19 @@
 use crate::cli::{Exit, Format, RunArgs};
 use crate::report::{Head, human, json};
 use crate::scenario::{self, Scenario};
+use crate::suites::Tap;
 use crate::terminal::Terminal;
 use crate::worlds::sim::{self as world, Run};
 use ::sim::Sink;
+use fabric::Config;
+use fabric::suite::{RealSuite, Suite};
 use scenario_actor::Actor;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+use std::sync::Arc;
 
 pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let scenario = load(args, terminal)?;
@@ -48,7 +52,13 @@ fn load(args: &RunArgs, terminal: &Terminal) -> Result<Rc<Scenario>, Exit> {
 }
 
 fn play(scenario: &Rc<Scenario>, seed: u64, sink: Option<Sink>) -> Run {
-    world::run(scenario, seed, sink, Actor::new)
+    let (tap, real): (_, Arc<dyn Suite>) = (Tap::default(), Arc::new(RealSuite));
+    let watched = tap.clone();
+    world::run(scenario, seed, sink, &tap, move |boot, part| {
+        let start = format!("{} start {}", part.name, boot.incarnation);
+        let suite = watched.suite(Arc::clone(&real), &start);
+        Actor::new(&boot, part, Arc::new(suite), Config { announce: true, ..Config::default() })
+    })
 }
 
 /// What the program says by its exit code. A run that failed is run `again`, since a failure that does not come back

@@ -1,6 +1,6 @@
 //! Runs all checks of a scenario side by side and keeps their verdicts.
 
-use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen};
+use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TAPPED, count};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use serde::Serialize;
@@ -37,7 +37,10 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
 }
 
-/// The checks that the engine judges itself: they hold unless it says otherwise.
+/// What is said of a check that needs a tap, where there is none.
+pub(super) const UNTAPPED: &str = "not tapped";
+
+/// The checks that others than observations judge: they hold unless those say otherwise.
 pub(super) struct Engine(pub(super) &'static str);
 
 impl Check for Engine {
@@ -110,7 +113,19 @@ impl Judge {
         held
     }
 
-    /// The engine saw a promise broken.
+    /// The tap has seen so many records, and nothing that breaks a promise.
+    pub(crate) fn tapped(&mut self, records: u64) {
+        let outcome = match records {
+            0 => Outcome::NotJudged("no record was sealed".into()),
+            records => Outcome::Held(count(records, "record")),
+        };
+        let is_open = |judged: &&mut Judged| TAPPED.contains(&judged.name) && judged.outcome.is_none();
+        for judged in self.checks.iter_mut().filter(is_open) {
+            judged.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// The engine or the tap saw a promise broken.
     pub(crate) fn fail(&mut self, name: &str, how: String) {
         let judged = self.checks.iter_mut().find(|judged| judged.name == name);
         if let Some(judged) = judged

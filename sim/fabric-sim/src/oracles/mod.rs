@@ -2,7 +2,6 @@
 //!
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
-mod credit;
 mod delivery;
 mod judge;
 mod order;
@@ -44,6 +43,9 @@ pub(crate) struct Known {
 }
 
 pub(crate) const WORK_DONE: &str = "work-done";
+/// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
+const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
+
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";
 
@@ -67,7 +69,12 @@ pub(crate) const ALWAYS: &[Known] = &[
     Known {
         name: "credit-conserved",
         promise: "No sender exceeds the credit that its receiver gave, and no credit is lost or made up.",
-        build: || Box::new(credit::CreditConserved),
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "nonces-unique",
+        promise: "No two texts are sealed under one key and nonce.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },
     Known {

@@ -5,18 +5,24 @@
 use super::credit::Books;
 use fabric::identity::{DeviceKey, NoisePublic};
 use fabric::suite::{Cipher, Forged, Hash, Suite, TAG_BYTES};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The nonce under which a key seals its successor (Noise, 4.2): no record's.
 const REKEY: u64 = u64::MAX;
 
-/// What a check and how it was broken.
+const CREDIT: &str = "credit-conserved";
+const NONCES: &str = "nonces-unique";
+
+/// Which check, and how it was broken.
 pub(crate) type Broken = (&'static str, String);
 
 /// Everything that was seen in a run. Shared by the suites of all its nodes.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tap(Arc<Mutex<Log>>);
+
 #[derive(Debug, Default)]
-pub(crate) struct Tap {
+struct Log {
     nodes: BTreeMap<String, NodeTap>,
     /// By key digest: the first nonce that was not used yet.
     nonces: BTreeMap<u64, u64>,
@@ -24,41 +30,53 @@ pub(crate) struct Tap {
     broken: Option<Broken>,
 }
 
-/// What one start of a node has seen. Ciphers are numbered in the order of their making, one that replaces another by
-/// rekeying keeps its number; the two of a session are made one after the other, the sealing one first.
+/// What one start of a node has seen. Ciphers are numbered in the order in which they were last made; one that replaces
+/// another by rekeying has its number. The two of a session are made one after the other, the sealing one first.
 #[derive(Debug, Default)]
 struct NodeTap {
     made: u64,
     /// By key digest.
     numbers: BTreeMap<u64, u64>,
+    /// Keys that replace others, and whose cipher was not made yet.
+    successors: BTreeSet<u64>,
     /// By the number of the sealing cipher.
     books: BTreeMap<u64, Books>,
 }
 
 impl Tap {
+    /// The suite of `node`, which names one start of one node: `inner`, watched.
+    pub(crate) fn suite(&self, inner: Arc<dyn Suite>, node: &str) -> TappingSuite {
+        TappingSuite { inner, tap: self.clone(), node: node.into() }
+    }
+
     /// The first promise that was broken since this was last asked.
-    pub(crate) fn take_broken(&mut self) -> Option<Broken> {
-        self.broken.take()
+    pub(crate) fn take_broken(&self) -> Option<Broken> {
+        self.lock().broken.take()
     }
 
     /// How many records were sealed.
-    pub(crate) const fn records(&self) -> u64 {
-        self.records
+    pub(crate) fn records(&self) -> u64 {
+        self.lock().records
     }
 
     /// At the end of a run: what of the credit rules can only be judged then.
-    pub(crate) fn conclude(&self) -> Result<(), String> {
-        for (name, node) in &self.nodes {
-            for books in node.books.values() {
-                books.conclude().map_err(|how| format!("{name}: {how}"))?;
-            }
-        }
-        Ok(())
+    pub(crate) fn conclude(&self) -> Option<Broken> {
+        let log = self.lock();
+        let all = log.nodes.iter().flat_map(|(name, node)| node.books.values().map(move |books| (name, books)));
+        let mut broken = all.filter_map(|(name, books)| Some((name, books.conclude().err()?)));
+        broken.next().map(|(name, how)| (CREDIT, format!("{name}: {how}")))
     }
 
+    /// A panic of a machine is a failed check, and what was seen until then still counts.
+    fn lock(&self) -> MutexGuard<'_, Log> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Log {
     fn made(&mut self, node: &str, key: u64) {
         let node = self.nodes.entry(node.to_owned()).or_default();
-        if !node.numbers.contains_key(&key) {
+        if !node.successors.remove(&key) {
             node.numbers.insert(key, node.made);
             node.made += 1;
         }
@@ -68,13 +86,14 @@ impl Tap {
         let node = self.nodes.entry(node.to_owned()).or_default();
         if let Some(number) = node.numbers.get(&old).copied() {
             node.numbers.insert(new, number);
+            node.successors.insert(new);
         }
     }
 
     fn uses(&mut self, node: &str, key: u64, nonce: u64) {
         let next = self.nonces.entry(key).or_default();
         if nonce < *next {
-            self.broken.get_or_insert_with(|| ("nonces-unique", format!("{node} sealed under nonce {nonce} twice")));
+            self.broken.get_or_insert_with(|| (NONCES, format!("{node} sealed under nonce {nonce} twice")));
         }
         *next = nonce.saturating_add(1);
     }
@@ -83,7 +102,7 @@ impl Tap {
         self.records += 1;
         let Some(books) = self.books(node, key, 0) else { return };
         if let Err(how) = books.sealed(record) {
-            self.broken.get_or_insert_with(|| ("credit-conserved", format!("{node}: {how}")));
+            self.broken.get_or_insert_with(|| (CREDIT, format!("{node}: {how}")));
         }
     }
 
@@ -104,15 +123,8 @@ impl Tap {
 /// One node's suite: another one, watched.
 pub(crate) struct TappingSuite {
     inner: Arc<dyn Suite>,
-    tap: Arc<Mutex<Tap>>,
+    tap: Tap,
     node: Arc<str>,
-}
-
-impl TappingSuite {
-    /// Watches `inner` as `node`, which names one start of one node.
-    pub(crate) fn new(inner: Arc<dyn Suite>, tap: Arc<Mutex<Tap>>, node: &str) -> Self {
-        Self { inner, tap, node: node.into() }
-    }
 }
 
 impl Suite for TappingSuite {
@@ -126,8 +138,8 @@ impl Suite for TappingSuite {
 
     fn cipher(&self, key: &[u8; 32]) -> Box<dyn Cipher> {
         let digest = sim::digest(key);
-        let (tap, node) = (Arc::clone(&self.tap), Arc::clone(&self.node));
-        lock(&tap).made(&node, digest);
+        let (tap, node) = (self.tap.clone(), Arc::clone(&self.node));
+        tap.lock().made(&node, digest);
         Box::new(TappedCipher { inner: self.inner.cipher(key), key: digest, tap, node })
     }
 
@@ -147,13 +159,13 @@ impl Suite for TappingSuite {
 struct TappedCipher {
     inner: Box<dyn Cipher>,
     key: u64,
-    tap: Arc<Mutex<Tap>>,
+    tap: Tap,
     node: Arc<str>,
 }
 
 impl Cipher for TappedCipher {
     fn seal(&self, nonce: u64, authtext: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
-        let mut tap = lock(&self.tap);
+        let mut tap = self.tap.lock();
         // A handshake authenticates its hash; records authenticate nothing but themselves.
         if authtext.is_empty() && nonce != REKEY {
             tap.sealed(&self.node, self.key, text);
@@ -170,15 +182,10 @@ impl Cipher for TappedCipher {
     fn open(&self, nonce: u64, authtext: &[u8], text: &mut [u8], tag: &[u8; TAG_BYTES]) -> Result<(), Forged> {
         self.inner.open(nonce, authtext, text, tag)?;
         if authtext.is_empty() {
-            lock(&self.tap).opened(&self.node, self.key, text);
+            self.tap.lock().opened(&self.node, self.key, text);
         }
         Ok(())
     }
-}
-
-/// A panic of a machine is a failed check, and what was seen until then still counts.
-fn lock(tap: &Mutex<Tap>) -> MutexGuard<'_, Tap> {
-    tap.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]
@@ -186,9 +193,9 @@ mod tests {
     use super::*;
     use fabric::suite::RealSuite;
 
-    fn tapped() -> (Arc<Mutex<Tap>>, TappingSuite) {
-        let tap = Arc::new(Mutex::new(Tap::default()));
-        let suite = TappingSuite::new(Arc::new(RealSuite), Arc::clone(&tap), "hub 0");
+    fn tapped() -> (Tap, TappingSuite) {
+        let tap = Tap::default();
+        let suite = tap.suite(Arc::new(RealSuite), "hub 0");
         (tap, suite)
     }
 
@@ -199,9 +206,9 @@ mod tests {
         one.seal(0, b"h", &mut []);
         other.seal(0, b"h", &mut []);
         one.seal(1, b"h", &mut []);
-        assert_eq!(lock(&tap).take_broken(), None);
+        assert_eq!(tap.take_broken(), None);
         again.seal(1, b"h", &mut []);
-        assert_eq!(lock(&tap).take_broken().unwrap().0, "nonces-unique");
+        assert_eq!(tap.take_broken().unwrap().0, "nonces-unique");
     }
 
     #[test]
@@ -213,9 +220,9 @@ mod tests {
         let sealing = suite.cipher(&key);
         // DATA of 4 bytes on a stream that was never granted any.
         sealing.seal(7, &[], &mut [3, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0]);
-        let (check, how) = lock(&tap).take_broken().unwrap();
+        let (check, how) = tap.take_broken().unwrap();
         assert_eq!(check, "credit-conserved");
         assert!(how.contains("hub 0: stream 1: 12 bytes sent of 0"), "{how}");
-        assert_eq!(lock(&tap).nodes["hub 0"].books.len(), 1);
+        assert_eq!(tap.lock().nodes["hub 0"].books.len(), 1);
     }
 }

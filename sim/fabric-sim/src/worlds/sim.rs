@@ -8,6 +8,7 @@ use super::parts::Parts;
 use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
+use crate::suites::Tap;
 use ::sim::{Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
@@ -51,11 +52,13 @@ impl Run {
     }
 }
 
-/// Runs `scenario` under `seed` with the machines that `make` starts. Every event goes to `sink`, if there is one.
+/// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches. Every event goes to
+/// `sink`, if there is one.
 pub(crate) fn run<M>(
     scenario: &Rc<Scenario>,
     seed: u64,
     sink: Option<Sink>,
+    tap: &Tap,
     make: impl Fn(Boot, Part) -> M + 'static,
 ) -> Run
 where
@@ -68,7 +71,7 @@ where
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
-    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)));
+    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     let (mut judge, kept, totals) = onlooker.into_parts();
     match stopped {
@@ -76,6 +79,10 @@ where
         Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
         Ok(_) => {}
     }
+    if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
+        judge.fail(check, how);
+    }
+    judge.tapped(tap.records());
     Run {
         ended: world.now(),
         events: world.events(),

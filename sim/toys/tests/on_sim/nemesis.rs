@@ -19,8 +19,9 @@ pub(crate) fn config(seed: u64, names: &[String], hub: &str) -> Config {
     let mut dice = Dice::new(seed, "nemesis");
     let nodes = names.iter().map(|name| node(&mut dice, name, name == hub));
     let mut config = Config::new(seed, nodes.collect::<Vec<_>>());
-    config.link.delay = dice.delay(30);
     config.pipes = pipes(&mut dice);
+    // A buffer's bytes need a round trip: over a long link with a tiny buffer, a request takes longer than clients wait.
+    config.link.delay = dice.delay(if config.pipes.buffer < 300 { 1 } else { 30 });
     if dice.one_in(2) {
         config.perturb = Perturb { spurious_timeout: dice.chance(100), late_drain: dice.chance(100) };
     }

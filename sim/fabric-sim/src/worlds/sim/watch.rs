@@ -1,6 +1,7 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
 use crate::oracles::{Judge, Seen};
+use crate::suites::Tap;
 use ::sim::{Control, NodeIndex, Time, Watch};
 use machine::Machine;
 use scenario_actor::{Observation, WorkSeen};
@@ -25,6 +26,7 @@ pub(crate) struct Totals {
 
 pub(super) struct Onlooker {
     pub(super) judge: Judge,
+    tap: Tap,
     seen: Vec<Seen>,
     totals: Totals,
     /// By node.
@@ -32,8 +34,8 @@ pub(super) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(super) fn new(judge: Judge) -> Self {
-        Self { judge, seen: Vec::new(), totals: Totals::default(), incarnations: Vec::new() }
+    pub(super) fn new(judge: Judge, tap: Tap) -> Self {
+        Self { judge, tap, seen: Vec::new(), totals: Totals::default(), incarnations: Vec::new() }
     }
 
     pub(super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
@@ -93,5 +95,12 @@ impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
             control.fire(*id);
         }
         self.keep(seen);
+    }
+
+    fn settled(&mut self, _: Time, _: NodeIndex, _: &M, control: &mut Control<M::Command>) {
+        if let Some((check, how)) = self.tap.take_broken() {
+            self.judge.fail(check, how.clone());
+            control.violate(check, how);
+        }
     }
 }
