@@ -22,7 +22,8 @@ fn main() -> ExitCode {
     let cli = Cli::parse();
     let terminal = Terminal::detect();
     let exit = std::panic::catch_unwind(|| commands::dispatch(&cli, &terminal)).unwrap_or_else(|_| {
-        terminal.say(&format!("fabric-sim: a fault of its own, please report it: {}", worlds::last_panic()));
+        let said = worlds::last_panic().unwrap_or_default();
+        terminal.say(&format!("fabric-sim: a fault of its own, please report it: {said}"));
         Exit::Internal
     });
     ExitCode::from(exit as u8)

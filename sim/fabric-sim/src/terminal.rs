@@ -36,6 +36,12 @@ impl Terminal {
         Self { colour, width: width().clamp(WIDTH_MIN, WIDTH_MAX) }
     }
 
+    /// Not a terminal: no colour, and as wide as it is said to be.
+    #[cfg(test)]
+    pub(crate) const fn plain(width: usize) -> Self {
+        Self { colour: false, width }
+    }
+
     pub(crate) const fn width(&self) -> usize {
         self.width
     }

@@ -20,7 +20,7 @@ pub(super) fn check(args: &CheckArgs, terminal: &Terminal) -> Result<(), Exit> {
                 let text = invalid.render(terminal.style());
                 terminal.say(text.trim_end());
                 let verdict = format!("{} does not load: {problems}", file.display());
-                terminal.say(&format!("\n{}\n", terminal.paint(Paint::Bad, &verdict)));
+                terminal.say(&format!("\n{}", terminal.paint(Paint::Bad, &verdict)));
             }
         }
     }

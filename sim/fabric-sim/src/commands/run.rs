@@ -73,10 +73,11 @@ fn judge(run: &Run, again: impl FnOnce() -> Run) -> Exit {
 }
 
 /// How long the program itself took: for people only, never for a decision or a result.
-struct Stopwatch(#[expect(clippy::disallowed_types, reason = "wall time is shown to people only")] std::time::Instant);
+#[expect(clippy::disallowed_types, reason = "wall time is shown to people only")]
+struct Stopwatch(std::time::Instant);
 
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "wall time is shown to people only")]
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "wall time is shown to people only")]
     fn start() -> Self {
         Self(std::time::Instant::now())
     }
@@ -137,4 +138,27 @@ fn write_result(path: &Path, result: &str, terminal: &Terminal) -> Result<(), Ex
         terminal.say(&format!("error: `{}` cannot be written: {error}", path.display()));
         Exit::Internal
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worlds::sim::script::{BENCH, Lines, play};
+
+    fn run_with(change: impl Fn(&str, &mut Lines) + 'static) -> Run {
+        play(BENCH, change).1
+    }
+
+    fn without(node: &'static str, second: u64) -> Run {
+        run_with(move |name, lines| lines.retain(|(at, _)| name != node || *at != second))
+    }
+
+    #[test]
+    fn the_exit_code_says_what_came_of_the_run() {
+        assert_eq!(judge(&run_with(|_, _| {}), || panic!("a run that holds is not repeated")), Exit::Held);
+        assert_eq!(judge(&without("hub", 2), || without("hub", 2)), Exit::Failed);
+        assert_eq!(judge(&without("hub", 2), || without("phone-1", 2)), Exit::Nondeterminism);
+        let silent = play("tests/scenarios/idle.toml", |_, lines| lines.clear()).1;
+        assert_eq!(judge(&silent, || panic!("a run that shows nothing is not repeated")), Exit::Nothing);
+    }
 }

@@ -63,17 +63,17 @@ mod tests {
     #[test]
     fn a_message_at_another_node_or_service_is_caught() {
         check().sees("other", message(0, 0, 0).from("phone-1")).breaks("which is for hub/echo");
-        check().sees("hub", message(0, 0, 0).from("phone-1").to_service("files")).breaks("which is for hub/echo");
+        check().sees("hub", message(0, 0, 0).from("phone-1").at_service("files")).breaks("which is for hub/echo");
     }
 
     #[test]
     fn a_message_of_no_work_and_one_that_policy_denies_are_caught() {
         check().sees("hub", message(9, 0, 0).from("phone-1")).breaks("does not exist");
-        check().sees("hub", message(DENIED, 0, 0).from("phone-1").to_service("admin")).breaks("policy does not allow");
+        check().sees("hub", message(DENIED, 0, 0).from("phone-1").at_service("admin")).breaks("policy does not allow");
     }
 
     #[test]
-    fn without_a_message_it_is_not_judged() {
-        check().is_not_judged();
+    fn without_a_message_it_goes_unjudged() {
+        check().goes_unjudged();
     }
 }

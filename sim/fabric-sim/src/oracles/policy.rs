@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn a_denied_service_that_gets_a_message_is_caught() {
         let bench = Bench::new(Policy::default());
-        bench.sees("hub", message(DENIED, 0, 0).from("phone-1").to_service("admin")).breaks("does not allow");
+        bench.sees("hub", message(DENIED, 0, 0).from("phone-1").at_service("admin")).breaks("does not allow");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Bench {
         assert!(failed.contains(how), "{failed}");
     }
 
-    pub(super) fn is_not_judged(self) {
+    pub(super) fn goes_unjudged(self) {
         assert!(matches!(self.check.conclude(&self.scenario), Outcome::NotJudged(_)));
     }
 }
@@ -80,7 +80,7 @@ impl Message {
         self
     }
 
-    pub(super) fn to_service(mut self, name: &str) -> Self {
+    pub(super) fn at_service(mut self, name: &str) -> Self {
         if let Observation::Received { service, .. } = &mut self.0 {
             *service = name.to_owned();
         }

@@ -5,6 +5,9 @@ use crate::scenario::Scenario;
 use scenario_actor::{Observation, WorkSeen};
 use std::collections::BTreeMap;
 
+/// More pieces of stuck work would hide the rest of the report.
+const STUCK_SHOWN: usize = 8;
+
 /// Every piece of work has ended as expected; what has not is named.
 #[derive(Default)]
 pub(super) struct WorkDone {
@@ -42,14 +45,10 @@ impl Check for WorkDone {
         if stuck.is_empty() {
             return Outcome::Held(format!("{all} of {all}"));
         }
-        /// More would hide the rest of the report.
-        const SHOWN: usize = 8;
-        let more = stuck.len().saturating_sub(SHOWN);
-        let mut text = stuck[..stuck.len() - more].join("; ");
-        if more > 0 {
-            text.push_str(&format!("; {more} more"));
-        }
-        Outcome::Failed(format!("{} of {all} not done: {text}", stuck.len()))
+        let more = stuck.len().saturating_sub(STUCK_SHOWN);
+        let text = stuck[..stuck.len() - more].join("; ");
+        let more = if more > 0 { format!("; {more} more") } else { String::new() };
+        Outcome::Failed(format!("{} of {all} not done: {text}{more}", stuck.len()))
     }
 }
 

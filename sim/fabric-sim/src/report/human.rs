@@ -2,8 +2,9 @@
 
 use super::Head;
 use super::layout::{columns, hang};
+use super::story::{Moment, moments};
 use crate::cli::Exit;
-use crate::oracles::{self, Kind, Outcome, Seen, Verdict, count, grouped};
+use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
 use crate::scenario::units::Bytes;
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::sim::Run;
@@ -40,7 +41,7 @@ pub(crate) fn summary(head: &Head, run: &Run, exit: Exit, wall_ms: u64, terminal
     parts.extend(section("what happened", what_happened(run), terminal));
     parts.extend(section("what went wrong on purpose", faults(run, terminal), terminal));
     parts.extend(section("what was checked", checks(&run.verdicts, terminal), terminal));
-    parts.extend(section("what applications saw", timeline(head, &run.seen, terminal), terminal));
+    parts.extend(section("how it went", timeline(head, run, terminal), terminal));
     if run.failed() {
         parts.extend(section("the last events", tail(head, &run.tail, terminal), terminal));
     }
@@ -61,12 +62,11 @@ fn section(title: &str, lines: Vec<String>, terminal: &Terminal) -> Vec<String> 
 }
 
 fn verdict_line(run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
-    let failed = run.verdicts.iter().filter(|verdict| matches!(verdict.outcome, Outcome::Failed(_))).count() as u64;
-    let (paint, verdict) = match exit {
-        Exit::Held => (Paint::Good, "PASSED: every check held".to_owned()),
-        Exit::Nothing => (Paint::Warn, "NOTHING RAN: no node reported anything, so nothing could fail".to_owned()),
-        Exit::Nondeterminism => (Paint::Bad, "NONDETERMINISTIC: a second run came out differently".to_owned()),
-        _ => (Paint::Bad, format!("FAILED: {}", count(failed, "check"))),
+    let (paint, word, why) = match exit {
+        Exit::Held => (Paint::Good, "PASSED", "every check that could be judged held".to_owned()),
+        Exit::Nothing => (Paint::Warn, "NOTHING RAN", "no node reported anything, so nothing could fail".to_owned()),
+        Exit::Nondeterminism => (Paint::Bad, "NONDETERMINISTIC", "a second run came out differently".to_owned()),
+        _ => (Paint::Bad, "FAILED", first_failure(&run.verdicts)),
     };
     let (whole, millis) = (wall_ms / 1_000, wall_ms % 1_000);
     let facts = format!(
@@ -75,7 +75,16 @@ fn verdict_line(run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> Str
         count(run.events, "event"),
         run.trace_hash
     );
-    format!("{}\n{}", terminal.paint(paint, &verdict), hang("", 0, &facts, terminal.width()))
+    let verdict = hang(&format!("{}  ", terminal.paint(paint, word)), word.len() + 2, &why, terminal.width());
+    format!("{verdict}\n{}", hang("", 0, &facts, terminal.width()))
+}
+
+fn first_failure(verdicts: &[Verdict]) -> String {
+    let failure = |verdict: &Verdict| match &verdict.outcome {
+        Outcome::Failed(how) => Some(format!("{}: {how}", verdict.name)),
+        _ => None,
+    };
+    verdicts.iter().find_map(failure).unwrap_or_default()
 }
 
 /// `12.345s`: enough for a person.
@@ -90,7 +99,7 @@ fn what_happened(run: &Run) -> Vec<String> {
     }
     vec![
         format!(
-            "  sessions  {} up, {} down, each counted at both ends",
+            "  sessions  {} up, {} down (each end counts its own)",
             grouped(totals.sessions_up),
             grouped(totals.sessions_down)
         ),
@@ -148,33 +157,34 @@ fn checks(verdicts: &[Verdict], terminal: &Terminal) -> Vec<String> {
     verdicts.iter().map(line).collect()
 }
 
-fn timeline(head: &Head, seen: &[Seen], terminal: &Terminal) -> Vec<String> {
+fn timeline(head: &Head, run: &Run, terminal: &Terminal) -> Vec<String> {
     let names = head.scenario.nodes.iter().map(|node| node.name.len()).max().unwrap_or_default();
-    let line = |seen: &Seen| {
-        let time = format!("{:>9}", seconds(seen.at.as_nanos()));
-        let node = head.scenario.node_name(seen.node);
-        let prefix = format!("  {}  {node:names$}  ", terminal.paint(Paint::Dim, &time));
-        hang(&prefix, 2 + 9 + 2 + names + 2, &seen.what.to_string(), terminal.width())
+    let line = |moment: &Moment| {
+        let time = format!("{:>9}", seconds(moment.at.as_nanos()));
+        let prefix = format!("  {}  {:names$}  ", terminal.paint(Paint::Dim, &time), moment.node);
+        let text = hang(&prefix, 2 + 9 + 2 + names + 2, &moment.text, terminal.width());
+        if moment.is_fault { terminal.paint(Paint::Warn, &text) } else { text }
     };
-    if seen.len() <= TIMELINE_FIRST + TIMELINE_LAST {
-        return seen.iter().map(line).collect();
+    let moments = moments(&head.scenario, run);
+    if moments.len() <= TIMELINE_FIRST + TIMELINE_LAST {
+        return moments.iter().map(line).collect();
     }
-    let left_out = seen.len() - TIMELINE_FIRST - TIMELINE_LAST;
+    let left_out = moments.len() - TIMELINE_FIRST - TIMELINE_LAST;
     let gap = terminal.paint(Paint::Dim, &format!("  {:>9}  {} more", "...", grouped(left_out as u64)));
-    let first = seen[..TIMELINE_FIRST].iter().map(line);
-    first.chain([gap]).chain(seen[seen.len() - TIMELINE_LAST..].iter().map(line)).collect()
+    let first = moments[..TIMELINE_FIRST].iter().map(line);
+    first.chain([gap]).chain(moments[moments.len() - TIMELINE_LAST..].iter().map(line)).collect()
 }
 
 fn tail(head: &Head, records: &[Record], terminal: &Terminal) -> Vec<String> {
     let nodes = &head.scenario.nodes;
-    let name = |node: NodeIndex| nodes.get(node.as_usize()).map_or("-", |node| node.name.as_str());
+    let name = |node: NodeIndex| nodes.get(node.as_usize()).map_or("", |node| node.name.as_str());
     let names = nodes.iter().map(|node| node.name.len()).max().unwrap_or(1);
     let shown = &records[records.len().saturating_sub(TAIL_SHOWN)..];
     let line = |record: &Record| {
         let time = terminal.paint(Paint::Dim, &format!("{:>9}", seconds(record.at.as_nanos())));
         let (node, peer) = (name(record.node), name(record.peer));
-        let what =
-            format!("  {time}  {node:names$}  {:13}  {peer:names$}  {}", format!("{:?}", record.kind), record.number);
+        let number = if record.number == 0 && peer.is_empty() { String::new() } else { format!("#{}", record.number) };
+        let what = format!("  {time}  {node:names$}  {:13}  {peer:names$}  {number}", format!("{:?}", record.kind));
         what.trim_end().to_owned()
     };
     shown.iter().map(line).collect()
@@ -187,5 +197,56 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
         _ => format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worlds::sim::script::{BENCH, play};
+    use scenario_actor::Observation;
+    use std::rc::Rc;
+
+    fn report(width: usize, exit: Exit, run: &(Rc<crate::scenario::Scenario>, Run)) -> String {
+        let (scenario, run) = run;
+        let (hash, path) = ("0123456789abcdef".to_owned(), BENCH.to_owned());
+        let scenario = Rc::clone(scenario);
+        let known = Head { scenario, hash, path, seed: 1, build: "0.0.0", overrides: Vec::new() };
+        let terminal = Terminal::plain(width);
+        let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, 1_234, &terminal));
+        // Changes with every change of the simulator.
+        text.replace(&format!("{:016x}", run.trace_hash), "TRACE").replace("cargo run --", "fabric-sim")
+    }
+
+    #[test]
+    fn a_run_that_passes_reads_well() {
+        insta::assert_snapshot!(report(100, Exit::Held, &play(BENCH, |_, _| {})));
+    }
+
+    #[test]
+    fn a_run_that_fails_says_why_and_what_to_do_on_any_terminal() {
+        let run = play(BENCH, |node, lines| {
+            if node == "phone-1" {
+                let reason = "the peer reset the connection before the handshake was done".into();
+                lines[2] = (4, Some(Observation::SessionDown { peer: "hub".into(), reason }));
+            }
+        });
+        for width in [100, 50] {
+            let text = report(width, Exit::Failed, &run);
+            insta::with_settings!({ snapshot_suffix => width.to_string() }, { insta::assert_snapshot!("failed", text) });
+        }
+    }
+
+    #[test]
+    fn a_long_timeline_shows_its_ends() {
+        let run = play(BENCH, |node, lines| {
+            if node == "hub" {
+                lines.extend(
+                    (0..100).map(|_| (6, Some(Observation::SessionDown { peer: "other".into(), reason: "no".into() }))),
+                );
+            }
+        });
+        let text = report(100, Exit::Held, &run);
+        assert!(text.contains("...  82 more") && text.lines().count() < 60, "{text}");
     }
 }

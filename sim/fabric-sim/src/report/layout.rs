@@ -25,7 +25,9 @@ pub(super) fn hang(prefix: &str, indent: usize, text: &str, width: usize) -> Str
     const COLUMN_MIN: usize = 24;
     if indent + COLUMN_MIN > width {
         let below = wrap(text, width.saturating_sub(6));
-        return core::iter::once(prefix.trim_end().to_owned())
+        let title = Some(prefix.trim_end().to_owned()).filter(|title| !title.is_empty());
+        return title
+            .into_iter()
             .chain(below.into_iter().map(|line| format!("      {line}")))
             .collect::<Vec<_>>()
             .join("\n");
@@ -34,11 +36,13 @@ pub(super) fn hang(prefix: &str, indent: usize, text: &str, width: usize) -> Str
     format!("{prefix}{}", wrap(text, width - indent).join(&joint)).trim_end().to_owned()
 }
 
+/// Between two columns of cells.
+const GAP: usize = 4;
+
 /// Short cells side by side, each as wide as the widest, in as many columns as fit.
 pub(super) fn columns(cells: &[(String, String)], indent: usize, width: usize) -> Vec<String> {
     let keys = cells.iter().map(|(key, _)| key.len()).max().unwrap_or_default();
     let values = cells.iter().map(|(_, value)| value.len()).max().unwrap_or_default();
-    const GAP: usize = 4;
     let cell = keys + 2 + values;
     let fit = (width.saturating_sub(indent) + GAP) / (cell + GAP);
     let rows = cells.len().div_ceil(fit.clamp(1, 3));

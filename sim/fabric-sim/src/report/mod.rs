@@ -3,6 +3,7 @@
 pub(crate) mod human;
 pub(crate) mod json;
 mod layout;
+mod story;
 
 use crate::cli::{BUILD, RunArgs};
 use crate::scenario::Scenario;

@@ -22,7 +22,7 @@ pub(super) fn load(path: &Path, sources: &mut Sources, problems: &mut Problems) 
         }
     };
     let mut chain = vec![identity(path)];
-    file(path, text, &mut chain, sources, problems)
+    file(path, &text, &mut chain, sources, problems)
 }
 
 /// Two paths to one file have one identity.
@@ -32,14 +32,14 @@ fn identity(path: &Path) -> PathBuf {
 
 fn file(
     path: &Path,
-    text: String,
+    text: &str,
     chain: &mut Vec<PathBuf>,
     sources: &mut Sources,
     problems: &mut Problems,
 ) -> Option<(Table, Span)> {
-    let span = sources.add(path.display().to_string(), text.clone());
+    let span = sources.add(path.display().to_string(), text.to_owned());
     let is_json = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("json"));
-    let parsed = if is_json { json::parse(&text, span, problems) } else { tree::parse(&text, span, problems) };
+    let parsed = if is_json { json::parse(text, span, problems) } else { tree::parse(text, span, problems) };
     let mut merged = Table::new();
     if let Some(table) = &parsed {
         let listed: Vec<At<String>> = read::key(table, "include", problems).unwrap_or_default();
@@ -78,7 +78,7 @@ fn one(
     match source::read(&path) {
         Ok(text) => {
             chain.push(id);
-            let table = file(&path, text, chain, sources, problems);
+            let table = file(&path, &text, chain, sources, problems);
             chain.pop();
             table.map(|(table, _)| table)
         }

@@ -28,14 +28,12 @@ impl Problem {
         self.fix = Some(fix.into());
     }
 
-    /// What is wrong, in one line.
-    pub(crate) fn message(&self) -> &str {
-        &self.message
-    }
-
-    /// What the caret says: shorter, and about that place.
-    pub(crate) fn label(&self) -> &str {
-        &self.label
+    /// What is wrong and where, in one line.
+    pub(crate) fn line(&self, sources: &Sources) -> String {
+        let Some(span) = self.span else { return self.message.clone() };
+        let source = sources.of(span);
+        let before = source.text.get(..span.range().start).unwrap_or_default();
+        format!("{} ({}:{})", self.message, source.name, before.matches('\n').count() + 1)
     }
 }
 
@@ -75,12 +73,11 @@ impl Problems {
         let renderer = style.renderer();
         let shown: Vec<_> =
             self.list.iter().take(SHOWN_MAX).map(|problem| problem.render(sources, &renderer)).collect();
-        let mut text = shown.join("\n\n");
-        if self.list.len() > SHOWN_MAX {
-            text.push_str(&format!("\n\nand {} more", self.list.len() - SHOWN_MAX));
+        let text = shown.join("\n\n");
+        match self.list.len().saturating_sub(SHOWN_MAX) {
+            0 => format!("{text}\n"),
+            more => format!("{text}\n\nand {more} more\n"),
         }
-        text.push('\n');
-        text
     }
 }
 

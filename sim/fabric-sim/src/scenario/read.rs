@@ -22,6 +22,29 @@ pub(crate) struct At<T> {
     pub(crate) span: Span,
 }
 
+/// Where a table is, and which keys it has, right or wrong.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Place {
+    span: Span,
+    keys: Vec<String>,
+}
+
+impl Place {
+    pub(crate) fn of(node: &Node, table: &Table) -> Self {
+        Self { span: node.span, keys: table.keys().cloned().collect() }
+    }
+
+    /// Its first letter: marking all of it would hide the message.
+    pub(crate) fn start(&self) -> Span {
+        let range = self.span.range();
+        self.span.at(&(range.start..range.end.min(range.start + 1)))
+    }
+
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.keys.iter().any(|known| known == key)
+    }
+}
+
 /// Values by names that the user chose, in the order of the names; the place is the key's.
 #[derive(Clone, Debug)]
 pub(crate) struct Named<T>(pub(crate) Vec<(At<String>, T)>);
@@ -139,7 +162,9 @@ pub(crate) fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str> 
     let nearest = known.clone().map(|candidate| (distance(word, candidate), candidate)).min();
     match nearest {
         // A third of the letters may be wrong.
-        Some((distance, candidate)) if distance <= word.len().max(3) / 3 => format!("did you mean `{candidate}`?"),
+        Some((distance, candidate)) if distance <= (word.len() + 1).max(3) / 3 => {
+            format!("did you mean `{candidate}`?")
+        }
         _ => {
             const SHOWN: usize = 16;
             let mut all: Vec<_> = known.clone().take(SHOWN).collect();
@@ -175,10 +200,10 @@ macro_rules! section {
         #[schemars(deny_unknown_fields)]
         pub(crate) struct $name {
             $($(#[$field_meta])* pub(crate) $field: Option<$type>,)*
-            /// The place of the whole table.
+            /// Where the table is.
             #[schemars(skip)]
             #[allow(dead_code, reason = "not every table has problems of its own")]
-            pub(crate) span: $crate::scenario::source::Span,
+            pub(crate) place: $crate::scenario::read::Place,
         }
 
         impl $name {
@@ -195,7 +220,7 @@ macro_rules! section {
                 $crate::scenario::read::only(table, Self::KEYS, problems);
                 Some(Self {
                     $($field: $crate::scenario::read::key(table, section!(@key $field), problems),)*
-                    span: node.span,
+                    place: $crate::scenario::read::Place::of(node, table),
                 })
             }
         }

@@ -186,7 +186,9 @@ impl Scenario {
             // Plain data of our own always has a JSON form; were it not so, hashes would all be one and tests fail.
             hasher.update(part.unwrap_or_default());
         }
-        hasher.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let digest = hasher.finalize();
+        let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+        format!("{first:016x}")
     }
 
     /// The name of a node.

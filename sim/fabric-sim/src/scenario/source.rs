@@ -110,7 +110,7 @@ pub(crate) fn read(path: &Path) -> Result<String, Unreadable> {
 fn text(bytes: Vec<u8>) -> Result<String, (String, String)> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let before = &error.as_bytes()[..error.utf8_error().valid_up_to()];
-        let line = before.iter().filter(|byte| **byte == b'\n').count() + 1;
+        let line = before.split(|byte| *byte == b'\n').count();
         let column = before.iter().rev().take_while(|byte| **byte != b'\n').count() + 1;
         let bad = error.as_bytes()[before.len()];
         (format!("is not UTF-8: byte 0x{bad:02x} at line {line}, column {column}"), "save it as UTF-8".to_owned())

@@ -40,7 +40,7 @@ pub(super) fn check(file: &File, trial: &Trial<'_>, problems: &mut Problems) -> 
     kept
 }
 
-/// The key as a tree of one branch. Its last part may be new, as a default that is not written is; what leads to it may not.
+/// The key as a tree of one branch.
 fn path(key: &At<String>, trial: &Trial<'_>, problems: &mut Problems) -> Option<Table> {
     let text = format!("{} = 0", key.value);
     let parsed = tree::parse(&text, key.span, &mut Problems::default());
@@ -53,21 +53,23 @@ fn path(key: &At<String>, trial: &Trial<'_>, problems: &mut Problems) -> Option<
         problems.at(key.span, "this key cannot be drawn", "not by a swarm");
         return None;
     }
-    leads_somewhere(&path, trial.table, key, problems).then_some(path)
+    is_there(&path, key, trial, problems).then_some(path)
 }
 
-fn leads_somewhere(path: &Table, table: &Table, key: &At<String>, problems: &mut Problems) -> bool {
-    let Some((part, entry)) = path.iter().next() else { return false };
-    let Value::Table(rest) = &entry.node.value else { return true };
-    match table.get(part).map(|entry| &entry.node.value) {
-        Some(Value::Table(inner)) => leads_somewhere(rest, inner, key, problems),
-        Some(Value::Array(_)) => true,
-        _ => {
-            let problem = problems.at(key.span, format!("the scenario has no `{part}` here"), "leads nowhere");
-            problem.fix(did_you_mean(part, table.keys().map(String::as_str)));
-            false
-        }
+/// Whether the node or link that it changes is there: another one would be made up. Other keys are judged by trying them.
+fn is_there(path: &Table, key: &At<String>, trial: &Trial<'_>, problems: &mut Problems) -> bool {
+    let Some((group @ ("nodes" | "links"), Value::Table(rest))) =
+        path.iter().next().map(|(part, entry)| (part.as_str(), &entry.node.value))
+    else {
+        return true;
+    };
+    let Some(name) = rest.keys().next().filter(|name| group == "nodes" || *name != "default") else { return true };
+    let Some(Value::Table(known)) = trial.table.get(group).map(|entry| &entry.node.value) else { return true };
+    if !known.contains_key(name) {
+        let problem = problems.at(key.span, format!("there is no `{group}.{name}` in this scenario"), "leads nowhere");
+        problem.fix(did_you_mean(name, known.keys().map(String::as_str)));
     }
+    known.contains_key(name)
 }
 
 /// The values that must all load: both ends of a range, or every choice.
@@ -104,7 +106,8 @@ fn try_value(path: &Table, value: &Node, key: &At<String>, trial: &Trial<'_>, pr
     }
     if let Some(first) = found.first() {
         let message = format!("with `{}` = {} the scenario does not load", key.value, shown(value));
-        problems.at(value.span, message, format!("{}: {}", first.message(), first.label()));
+        let problem = problems.at(value.span, message, format!("then {}", first.line(trial.sources)));
+        problem.fix("leave this value out, or mend what does not fit it");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Panics of machines, kept as text for a verdict instead of being printed into the middle of a report.
 
+use core::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,32 +8,26 @@ thread_local! {
     static LAST: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Keeps what a panic says, for [`last_panic`]. Called once, before anything runs.
+/// Keeps what a panic says and where, for [`last_panic`]. Called once, before anything runs.
 pub(crate) fn install_hook() {
     std::panic::set_hook(Box::new(|info| {
-        let payload = info.payload();
-        let message = payload
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| payload.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "a panic that says nothing".into());
-        let place = info.location().map(|at| format!(" at {}:{}", at.file(), at.line())).unwrap_or_default();
-        LAST.with_borrow_mut(|last| *last = Some(format!("{message}{place}")));
+        let place = info.location().map(|at| format!(" ({}:{})", at.file(), at.line())).unwrap_or_default();
+        LAST.with_borrow_mut(|last| *last = Some(text(info.payload()) + &place));
     }));
 }
 
 /// What the last panic of this thread said.
-pub(crate) fn last_panic() -> String {
-    LAST.with_borrow_mut(Option::take).unwrap_or_else(|| "a panic".into())
+pub(crate) fn last_panic() -> Option<String> {
+    LAST.with_borrow_mut(Option::take)
 }
 
 /// Runs `body`; an error is what its panic said.
 pub(super) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     // What a panic left half done is only looked at, never run again.
-    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| {
-        let said = payload.downcast_ref::<String>().cloned();
-        let said = said.or_else(|| payload.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-        let hook = LAST.with_borrow_mut(Option::take);
-        hook.or(said).unwrap_or_else(|| "a panic that says nothing".into())
-    })
+    catch_unwind(AssertUnwindSafe(body)).map_err(|payload| last_panic().unwrap_or_else(|| text(payload.as_ref())))
+}
+
+fn text(payload: &(dyn Any + Send)) -> String {
+    let text = payload.downcast_ref::<&str>().copied().or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+    text.unwrap_or("a panic that says nothing").to_owned()
 }

@@ -73,7 +73,7 @@ where
     }
     let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
-    let (mut judge, seen, totals) = onlooker.into_parts();
+    let (mut judge, kept, totals) = onlooker.into_parts();
     match stopped {
         Err(panic) => judge.fail(NO_PANIC, panic),
         Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
@@ -89,7 +89,7 @@ where
         trace_hash: world.trace_hash(),
         faults: world.counts().list(),
         verdicts: judge.verdicts(world.now()),
-        seen,
+        seen: kept,
         totals,
         tail: world.last_events(),
     }
@@ -110,5 +110,7 @@ where
     world.run(Time::from_nanos(stop_at.0), onlooker)
 }
 
+#[cfg(test)]
+pub(crate) mod script;
 #[cfg(test)]
 mod tests;

@@ -3,7 +3,6 @@
 use super::links::{directions, overlay};
 use super::names::Names;
 use super::nodes::overlay_disk;
-use super::start;
 use crate::scenario::file::{DiskSection, FaultSection, File, LinkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, Read};
@@ -35,7 +34,7 @@ pub(super) fn resolve(file: &File, base: &Base<'_>, problems: &mut Problems) -> 
         let lasts = lasts(entry);
         faults.extend(struck.into_iter().filter_map(|what| Some(Fault { begin: begin?, lasts, what })));
         if faults.len() > FAULTS_MAX {
-            problems.at(start(entry.span), format!("a run has at most {FAULTS_MAX} faults"), "too many with these");
+            problems.at(entry.place.start(), format!("a run has at most {FAULTS_MAX} faults"), "too many with these");
             break;
         }
     }
@@ -57,7 +56,7 @@ fn begin(entry: &FaultSection, base: &Base<'_>, marks: &mut Vec<Mark>, problems:
             None
         }
         (None, None) => {
-            let problem = problems.at(start(entry.span), "it is not said when this fault begins", "in this entry");
+            let problem = problems.at(entry.place.start(), "it is not said when this fault begins", "in this entry");
             problem.fix("add `at = \"5s\"` or `when = \"phone sent 1MiB\"`");
             None
         }
@@ -112,7 +111,7 @@ const KINDS: [(&str, &[&str]); 10] = [
 ];
 const RESET: &str = "reset";
 
-/// Every key of an entry that is there, with its place.
+/// Every key of an entry that is there, with the place of its value, as they are written.
 fn present(entry: &FaultSection) -> Vec<(&'static str, crate::scenario::source::Span)> {
     let sides =
         [("partition", &entry.partition), ("one_way", &entry.one_way), ("flap", &entry.flap), (RESET, &entry.reset)];
@@ -131,7 +130,9 @@ fn present(entry: &FaultSection) -> Vec<(&'static str, crate::scenario::source::
     let texts = texts.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?.span)));
     let times = times.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?.span)));
     let becomes = entry.becomes.iter().map(|raw| ("becomes", raw.0.span));
-    sides.chain(texts).chain(times).chain(becomes).collect()
+    let mut all: Vec<_> = sides.chain(texts).chain(times).chain(becomes).collect();
+    all.sort_by_key(|(_, span)| span.range().start);
+    all
 }
 
 /// The kind that an entry names, if it names one and every other key belongs to it.
@@ -140,7 +141,7 @@ fn kind(entry: &FaultSection, problems: &mut Problems) -> Option<&'static str> {
     let present = present(entry);
     let mut kinds = present.iter().filter(|(key, _)| names().any(|name| name == *key));
     let Some((kind, _)) = kinds.next() else {
-        let problem = problems.at(start(entry.span), "it is not said what goes wrong", "in this entry");
+        let problem = problems.at(entry.place.start(), "it is not said what goes wrong", "in this entry");
         problem.fix(format!("add one of: {}", names().collect::<Vec<_>>().join(", ")));
         return None;
     };
@@ -165,7 +166,7 @@ fn kind(entry: &FaultSection, problems: &mut Problems) -> Option<&'static str> {
         ("becomes", "becomes = { ... }"),
     ] {
         if belongs.contains(&name) && !present.iter().any(|(key, _)| *key == name) {
-            let problem = problems.at(start(entry.span), format!("`{kind}` needs `{name}`"), "in this entry");
+            let problem = problems.at(entry.place.start(), format!("`{kind}` needs `{name}`"), "in this entry");
             problem.fix(format!("add `{example}`"));
         }
     }

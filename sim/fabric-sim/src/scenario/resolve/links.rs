@@ -1,7 +1,7 @@
 //! Which direction between which nodes behaves how.
 
 use super::names::Names;
-use super::{small, start, value};
+use super::{small, value};
 use crate::scenario::file::{File, LinkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::At;
@@ -71,7 +71,7 @@ pub(super) fn overlay(base: Link, written: &LinkSection, problems: &mut Problems
     let burst = written.burst.as_ref().map(|burst| {
         let (enter, leave) = (burst.enter.as_ref(), burst.leave.as_ref());
         if enter.is_none() || leave.is_none() {
-            let problem = problems.at(start(burst.span), "a burst needs `enter` and `leave`", "one is missing");
+            let problem = problems.at(burst.place.start(), "a burst needs `enter` and `leave`", "one is missing");
             problem.fix("write `burst = { enter = \"0.5%\", leave = \"20%\" }`");
         }
         let chance = |written: Option<&At<_>>| written.map(|chance| chance.value).unwrap_or_default();

@@ -8,9 +8,9 @@ mod work;
 
 use super::file::{CheckSection, File};
 use super::problem::Problems;
-use super::read::{At, did_you_mean};
+use super::read::{At, Place, did_you_mean};
 use super::resolved::{Checks, Perturb, Pipes, Scenario};
-use super::source::{Sources, Span};
+use super::source::Sources;
 use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
@@ -20,9 +20,9 @@ use std::collections::BTreeMap;
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
     let before = problems.len();
     check_version(file, problems);
-    let stop_at = required(file.stop_at.as_ref(), file.span, "stop_at = \"60s\"", problems);
+    let stop_at = required(file.stop_at.as_ref(), &file.place, "stop_at = \"60s\"", problems);
     let stop_at = stop_at.filter(|stop_at| stop_at.value > Nanos(0));
-    let name = required(file.name.as_ref(), file.span, "name = \"my-scenario\"", problems);
+    let name = required(file.name.as_ref(), &file.place, "name = \"my-scenario\"", problems);
     if let Some(name) = name.filter(|name| !names::is_name(&name.value)) {
         problems.at(name.span, "a name is 1 to 64 letters, digits, `-` and `_`", "not a name");
     }
@@ -55,7 +55,7 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
 }
 
 fn check_version(file: &File, problems: &mut Problems) {
-    let Some(schema) = required(file.schema.as_ref(), file.span, "schema = 1", problems) else { return };
+    let Some(schema) = required(file.schema.as_ref(), &file.place, "schema = 1", problems) else { return };
     if schema.value != 1 {
         problems
             .at(schema.span, "this version reads scenarios of schema 1", "another schema")
@@ -63,19 +63,18 @@ fn check_version(file: &File, problems: &mut Problems) {
     }
 }
 
-/// The value, or a problem that names it.
-fn required<'a, T>(value: Option<&'a At<T>>, table: Span, example: &str, problems: &mut Problems) -> Option<&'a At<T>> {
-    if value.is_none() {
-        let key = example.split(' ').next().unwrap_or(example);
-        problems.at(start(table), format!("`{key}` is missing"), "in this table").fix(format!("add `{example}`"));
+/// The value, or a problem that names it when it is not there; one that is wrong has its own.
+fn required<'a, T>(
+    value: Option<&'a At<T>>,
+    table: &Place,
+    example: &str,
+    problems: &mut Problems,
+) -> Option<&'a At<T>> {
+    let key = example.split(' ').next().unwrap_or(example);
+    if !table.has(key) {
+        problems.at(table.start(), format!("`{key}` is missing"), "in this table").fix(format!("add `{example}`"));
     }
     value
-}
-
-/// Where a table begins: marking all of it would hide the message.
-fn start(span: Span) -> Span {
-    let range = span.range();
-    span.at(&(range.start..range.end.min(range.start + 1)))
 }
 
 /// A size that the simulator holds in 32 bits, at least `min`.

@@ -40,8 +40,7 @@ impl Names {
             }
         }
         if all.is_empty() {
-            let span = super::start(file.span);
-            problems.at(span, "a scenario needs a node", "no `[nodes.NAME]`").fix("add `[nodes.hub]`");
+            problems.at(file.place.start(), "a scenario needs a node", "no `[nodes.NAME]`").fix("add `[nodes.hub]`");
             return None;
         }
         Some(Self { list: all.into_iter().collect() })

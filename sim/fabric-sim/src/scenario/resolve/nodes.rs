@@ -7,6 +7,7 @@ use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, did_you_mean};
 use crate::scenario::resolved::{Disk, Node, NodeId};
 use crate::scenario::units::{Nanos, Skew};
+use fabric::discovery::announce::SIGNED_SERVICES_MAX;
 
 pub(super) fn resolve(file: &File, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
     let mut kinds = Vec::new();
@@ -26,8 +27,16 @@ fn check_section(section: &NodeSection, stop_at: Nanos, problems: &mut Problems)
     if let Some(late) = section.starts_at.as_ref().filter(|starts| starts.value >= stop_at) {
         problems.at(late.span, "this node would never start", format!("the run ends at {stop_at}"));
     }
-    for service in section.serves.iter().flatten().filter(|service| !is_name(&service.value)) {
-        problems.at(service.span, "a service's name is letters, digits, `-` and `_`", "not a name");
+    let serves = section.serves.as_deref().unwrap_or_default();
+    for (place, service) in serves.iter().enumerate() {
+        if !is_name(&service.value) {
+            problems.at(service.span, "a service's name is 1 to 64 letters, digits, `-` and `_`", "not a name");
+        } else if place == usize::from(SIGNED_SERVICES_MAX) {
+            let message = format!("a node serves at most {SIGNED_SERVICES_MAX} services: no announce holds more");
+            problems.at(service.span, message, "one too many");
+        } else if serves[..place].iter().any(|other| other.value == service.value) {
+            problems.at(service.span, format!("`{}` is there twice", service.value), "the second one");
+        }
     }
 }
 

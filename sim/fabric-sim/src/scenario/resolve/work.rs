@@ -1,7 +1,7 @@
 //! Who does what with whom, and whether it can end as expected.
 
-use super::names::Names;
-use super::{required, start, value};
+use super::names::{Names, is_name};
+use super::{required, value};
 use crate::scenario::file::{File, WorkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, did_you_mean};
@@ -35,7 +35,7 @@ pub(super) fn resolve(
             all.push(work);
         }
         if all.len() > WORK_MAX {
-            problems.at(start(section.span), format!("a scenario has at most {WORK_MAX} pieces of work"), "too many");
+            problems.at(section.place.start(), format!("a scenario has at most {WORK_MAX} pieces of work"), "too many");
             return all;
         }
     }
@@ -44,50 +44,51 @@ pub(super) fn resolve(
 
 /// What is written, and by whom it is to be done.
 fn one(section: &WorkSection, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Option<(Vec<NodeId>, Work)> {
-    let at = required(section.at.as_ref(), section.span, "at = \"1s\"", problems);
-    let from = required(section.from.as_ref(), section.span, "from = \"phone\"", problems);
-    let open = required(section.open.as_ref(), section.span, "open = \"hub/echo\"", problems)?;
+    let at = required(section.at.as_ref(), &section.place, "at = \"1s\"", problems);
+    let from = required(section.from.as_ref(), &section.place, "from = \"phone\"", problems);
+    let open = required(section.open.as_ref(), &section.place, "open = \"hub/echo\"", problems);
     if let Some(late) = at.filter(|at| at.value >= stop_at) {
         problems.at(late.span, "this work would never begin", format!("the run ends at {stop_at}"));
     }
+    let (bytes, message, priority) = (size(section, problems), message(section, problems), priority(section, problems));
+    let expect = expectation(section, problems);
+    let (at, from) = (at?, from?);
+    let (to, service) = target(open?, names, problems)?;
+    let mut workers = names.side(from, problems);
+    workers.retain(|worker| *worker != to);
+    if workers.is_empty() && names.find(&from.value) == Some(to) {
+        problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
+    }
+    let expect = expect.unwrap_or(if service == "echo" { Expect::Echoed } else { Expect::Delivered });
+    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect };
+    Some((workers, work))
+}
+
+/// The node and the service of `hub/echo`.
+fn target(open: &At<String>, names: &Names, problems: &mut Problems) -> Option<(NodeId, String)> {
     let Some((node, service)) = open.value.split_once('/') else {
         let problem = problems.at(open.span, "a node and its service are meant here", "no `/`");
         problem.fix(format!("write \"{}/echo\"", open.value));
         return None;
     };
-    let to = names.one(&At { value: node, span: open.span }, problems)?;
-    let from = from?;
-    let mut workers = names.side(from, problems);
-    workers.retain(|worker| *worker != to);
-    if workers.is_empty() && !from.value.is_empty() && names.find(&from.value) == Some(to) {
-        problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
+    if !is_name(service) {
+        problems.at(open.span, "a service's name is letters, digits, `-` and `_`", "not a name");
+        return None;
     }
-    let expect = expectation(section, service, problems);
-    let work = Work {
-        at: at?.value,
-        from: to,
-        to,
-        service: service.to_owned(),
-        bytes: size(section, problems),
-        message: message(section, problems),
-        priority: priority(section, problems),
-        expect,
-    };
-    Some((workers, work))
+    Some((names.one(&At { value: node, span: open.span }, problems)?, service.to_owned()))
 }
 
-fn expectation(section: &WorkSection, service: &str, problems: &mut Problems) -> Expect {
+fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {
     const NAMES: [&str; 3] = ["echoed", "delivered", "denied"];
-    let default = if service == "echo" { Expect::Echoed } else { Expect::Delivered };
-    let Some(written) = &section.expect else { return default };
+    let written = section.expect.as_ref()?;
     match written.value.as_str() {
-        "echoed" => Expect::Echoed,
-        "delivered" => Expect::Delivered,
-        "denied" => Expect::Denied,
+        "echoed" => Some(Expect::Echoed),
+        "delivered" => Some(Expect::Delivered),
+        "denied" => Some(Expect::Denied),
         other => {
             let problem = problems.at(written.span, format!("`{other}` is not an outcome"), "unknown");
             problem.fix(did_you_mean(other, NAMES.into_iter()));
-            default
+            None
         }
     }
 }

@@ -1,79 +1,18 @@
+use super::script::{self, BENCH, Lines};
 use super::*;
 use crate::oracles::Kind;
 use crate::scenario;
 use core::convert::Infallible;
 use machine::{Input, Instant, Output, PipeId};
-use scenario_actor::{Expect, WorkSeen};
 use std::cell::Cell;
-use std::collections::VecDeque;
 use std::path::Path;
 
-/// Says what its script says, each line at its time, and panics where the script is `None`.
-struct Script {
-    lines: VecDeque<(Instant, Option<Observation>)>,
-    said: VecDeque<Observation>,
+fn play(change: impl Fn(&str, &mut Lines) + 'static) -> Run {
+    script::play(BENCH, change).1
 }
 
-impl Machine for Script {
-    type Command = Infallible;
-    type Event = Observation;
-
-    fn handle(&mut self, now: Instant, _: Input<'_, Infallible>) {
-        while let Some((_, line)) = self.lines.pop_front_if(|(at, _)| *at <= now) {
-            self.said.push_back(line.expect("the script says to panic"));
-        }
-    }
-
-    fn poll(&mut self) -> Option<Output<'_, Observation>> {
-        self.said.pop_front().map(Output::Event)
-    }
-
-    fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
-        0
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        self.lines.front().map(|(at, _)| *at)
-    }
-}
-
-fn observe(id: u32, seen: WorkSeen) -> Observation {
-    Observation::Work { id, seen }
-}
-
-/// What a node of the bench scenario says when all goes well: seconds and lines.
-fn good(node: &str) -> Vec<(u64, Option<Observation>)> {
-    let up = |peer: &str| Some(Observation::SessionUp { peer: peer.into() });
-    let received = |index| {
-        let (peer, service) = ("phone-1".into(), "echo".into());
-        Some(Observation::Received { peer, service, work: 0, attempt: 0, index, bytes: 1_000, intact: true })
-    };
-    let done = |id, as_expected, messages, bytes| Some(observe(id, WorkSeen::Done { as_expected, messages, bytes }));
-    match node {
-        "hub" => vec![(2, up("phone-1")), (4, received(0)), (5, received(1))],
-        "phone-1" => vec![
-            (2, up("hub")),
-            (3, Some(observe(0, WorkSeen::Started { attempt: 0 }))),
-            (6, done(0, Expect::Echoed, 2, 2_000)),
-            (6, done(1, Expect::Denied, 0, 0)),
-        ],
-        _ => Vec::new(),
-    }
-}
-
-fn play(change: impl Fn(&str, &mut Vec<(u64, Option<Observation>)>) + 'static) -> Run {
-    play_file("tests/scenarios/bench.toml", change)
-}
-
-fn play_file(path: &str, change: impl Fn(&str, &mut Vec<(u64, Option<Observation>)>) + 'static) -> Run {
-    let scenario = Rc::new(scenario::load(Path::new(path), &[]).unwrap());
-    run(&scenario, 1, None, move |boot, part| {
-        let mut lines = good(&part.name);
-        change(&part.name, &mut lines);
-        let at = |seconds: u64| Instant::from_nanos(seconds * 1_000_000_000);
-        let lines = lines.into_iter().map(|(seconds, line)| (at(seconds), line)).filter(|(at, _)| *at >= boot.now);
-        Script { lines: lines.collect(), said: VecDeque::new() }
-    })
+fn play_file(path: &str, change: impl Fn(&str, &mut Lines) + 'static) -> Run {
+    script::play(path, change).1
 }
 
 fn outcome<'a>(run: &'a Run, name: &str) -> &'a Outcome {
@@ -161,12 +100,12 @@ fn a_machine_that_never_lets_time_go_on_is_a_livelock() {
 fn a_run_in_which_nobody_says_anything_shows_nothing() {
     let run = play_file("tests/scenarios/idle.toml", |_, lines| lines.clear());
     assert!(run.showed_nothing() && !run.failed());
-    assert!(run.verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::NotJudged(_))));
+    assert!(matches!(outcome(&run, "policy"), Outcome::NotJudged(_)));
 }
 
 #[test]
 fn a_mark_fires_the_faults_that_wait_for_it() {
-    let with_mark = |node: &str, lines: &mut Vec<(u64, Option<Observation>)>| {
+    let with_mark = |node: &str, lines: &mut Lines| {
         if node == "phone-1" {
             lines.insert(0, (1, Some(Observation::Marked { id: 0 })));
         }
