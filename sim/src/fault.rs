@@ -3,7 +3,7 @@
 use crate::{DiskProfile, LinkProfile, NodeIndex, Time};
 use machine::Duration;
 
-/// Something that goes wrong on purpose.
+/// Something that goes wrong on purpose. Where two overlap, what began last is in force until it ends.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Nothing sent from one side reaches the other, datagrams and pipe segments alike; what is already under way does.
@@ -24,7 +24,7 @@ pub enum Fault {
         /// How its peers learn of it.
         kind: CrashKind,
     },
-    /// The node stands still: nothing is handed to it, its clock goes on.
+    /// The node stands still: nothing is handed to it, its clock goes on. A node that is not running stays as it is.
     Pause(NodeIndex),
     /// The node's clock leaps forward, once.
     ClockJump(NodeIndex, Duration),
@@ -76,6 +76,19 @@ pub struct Planned {
 }
 
 impl Fault {
+    /// Whether it changes the very thing that `other` changes, so that the one that began later counts.
+    pub(crate) fn overlays(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Link { from, to, .. }, Self::Link { from: other_from, to: other_to, .. }) => {
+                (from, to) == (other_from, other_to)
+            }
+            (Self::ClockRate(node, _), Self::ClockRate(other, _)) | (Self::Disk(node, _), Self::Disk(other, _)) => {
+                node == other
+            }
+            _ => false,
+        }
+    }
+
     /// A short name of its kind, for counts and reports.
     pub const fn label(&self) -> &'static str {
         match self {

@@ -91,13 +91,15 @@ pub(crate) struct End {
     pub(crate) next_read: u64,
     /// Segments that came before their turn, or that a paused node has not read.
     pub(crate) held: BTreeMap<u64, Segment>,
-    /// Bytes read since the last acknowledgement left, and whether one is under way.
+    /// Bytes, and perhaps the end, read since the last acknowledgement left.
     pub(crate) unacked: u32,
     pub(crate) fin_unacked: bool,
-    pub(crate) ack_pending: bool,
-    /// Counts acknowledgements and offers of room, for their draws.
+    /// What the acknowledgement that is under way says of the same.
+    pub(crate) ack: Option<(u32, bool)>,
+    /// Counts acknowledgements, offers of room and resets, for their draws.
     pub(crate) acks: u64,
     pub(crate) fills: u64,
+    pub(crate) resets: u32,
 }
 
 impl End {
@@ -118,15 +120,21 @@ impl End {
             held: BTreeMap::new(),
             unacked: 0,
             fin_unacked: false,
-            ack_pending: false,
+            ack: None,
             acks: 0,
             fills: 0,
+            resets: 0,
         }
     }
 
     /// Both halves are finished and known to be.
     pub(crate) const fn is_finished(&self) -> bool {
-        matches!(self.phase, Phase::Open) && self.fin_acked && self.fin_received
+        matches!(self.phase, Phase::Open) && self.both_finished()
+    }
+
+    /// Nothing was left to say in either direction, whether or not the end is still open.
+    pub(crate) const fn both_finished(&self) -> bool {
+        self.fin_acked && self.fin_received
     }
 }
 

@@ -205,6 +205,38 @@ pub enum Output<'a, E> {
     Event(E),
 }
 
+impl<'a> Output<'a, core::convert::Infallible> {
+    /// The same output of a machine that has events, for one that holds another machine and keeps its events to itself.
+    pub fn without_events<E>(self) -> Output<'a, E> {
+        match self {
+            Self::Datagram { to, bytes } => Output::Datagram { to, bytes },
+            Self::OpenPipe { pipe, to } => Output::OpenPipe { pipe, to },
+            Self::FillPipe { pipe } => Output::FillPipe { pipe },
+            Self::FinishPipe { pipe } => Output::FinishPipe { pipe },
+            Self::ClosePipe { pipe } => Output::ClosePipe { pipe },
+            Self::Store { key, bytes } => Output::Store { key, bytes },
+            Self::Event(never) => match never {},
+        }
+    }
+}
+
+impl<'a> Input<'a, core::convert::Infallible> {
+    /// The same input for a machine that takes commands, of which this is none.
+    pub fn without_commands<C>(self) -> Input<'a, C> {
+        match self {
+            Self::Timeout => Input::Timeout,
+            Self::Command(never) => match never {},
+            Self::Datagram { from, bytes } => Input::Datagram { from, bytes },
+            Self::PipeOpened { pipe } => Input::PipeOpened { pipe },
+            Self::PipeAccepted { pipe, from } => Input::PipeAccepted { pipe, from },
+            Self::PipeBytes { pipe, bytes } => Input::PipeBytes { pipe, bytes },
+            Self::PipeFinished { pipe } => Input::PipeFinished { pipe },
+            Self::PipeClosed { pipe, reason } => Input::PipeClosed { pipe, reason },
+            Self::Stored { key, result } => Input::Stored { key, result },
+        }
+    }
+}
+
 /// Who shall get a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Destination {

@@ -61,7 +61,7 @@ impl NodeConfig {
 pub struct Perturb {
     /// A `Timeout` before its time is handed in after an input.
     pub spurious_timeout: Chance,
-    /// After an input, outputs are drained up to 1 ms later, or after the next input.
+    /// After an input, outputs are drained up to 1 ms later, together with those of the inputs until then.
     pub late_drain: Chance,
 }
 

@@ -10,7 +10,7 @@ use crate::trace::Kind;
 use crate::watch::Watch;
 use crate::{Clock, NodeIndex};
 use core::fmt::Debug;
-use machine::{Duration, Machine, PipeEnd};
+use machine::{Duration, Machine};
 
 /// What the end of a fault has to put back.
 #[derive(Clone, Copy, Debug)]
@@ -25,7 +25,10 @@ pub(super) enum Undo {
     Restart {
         incarnation: u64,
     },
-    Resume,
+    /// Go on, if it is still paused in this incarnation.
+    Resume {
+        incarnation: u64,
+    },
     ClockRate(i32),
     Link(LinkProfile),
     Disk(DiskProfile),
@@ -54,6 +57,7 @@ where
         if let Some(lasts) = planned.lasts {
             self.net.push(0, self.net.now + lasts, Event::FaultEnds(index as u32));
         }
+        self.in_force.push(index);
         self.undo[index] = self.apply(index, &planned.fault, watch);
     }
 
@@ -81,7 +85,7 @@ where
                 }
                 paused.state = State::Paused;
                 self.net.counts.pauses += 1;
-                Undo::Resume
+                Undo::Resume { incarnation: paused.incarnation }
             }
             Fault::ClockJump(node, by) => {
                 self.change_clock(*node, |clock, now| clock.jump(now, *by));
@@ -111,7 +115,14 @@ where
     pub(super) fn end_fault(&mut self, index: usize, watch: &mut impl Watch<M>) {
         let fault = self.plan[index].fault.clone();
         self.net.record_text(Kind::FaultEnds, NodeIndex::NONE.0, index as u64, &fault);
-        match (core::mem::replace(&mut self.undo[index], Undo::Nothing), fault) {
+        let undo = core::mem::replace(&mut self.undo[index], Undo::Nothing);
+        let next = self.leave_force(index);
+        if let Some(next) = next {
+            // What this one would put back is the other's to put back.
+            self.undo[next] = undo;
+            return;
+        }
+        match (undo, fault) {
             (Undo::Heal, _) => self.net.partitions.end(index),
             (Undo::Restart { incarnation }, Fault::Crash { node, .. }) => {
                 let down = &self.nodes[node.as_usize()];
@@ -120,7 +131,12 @@ where
                     self.boot_node(node.0, watch);
                 }
             }
-            (Undo::Resume, Fault::Pause(node)) => self.resume(node, watch),
+            (Undo::Resume { incarnation }, Fault::Pause(node)) => {
+                let paused = &self.nodes[node.as_usize()];
+                if paused.state == State::Paused && paused.incarnation == incarnation {
+                    self.resume(node, watch);
+                }
+            }
             (Undo::ClockRate(old), Fault::ClockRate(node, _)) => {
                 self.change_clock(node, |clock, now| clock.set_rate(now, old));
             }
@@ -128,6 +144,14 @@ where
             (Undo::Disk(old), Fault::Disk(node, _)) => self.net.disks[node.as_usize()].profile = old,
             _ => {}
         }
+    }
+
+    /// The fault has ended: the next one in force that overlaid what it had changed.
+    fn leave_force(&mut self, index: usize) -> Option<usize> {
+        let place = self.in_force.iter().position(|begun| *begun == index)?;
+        self.in_force.remove(place);
+        let overlays = |later: &&usize| self.plan[**later].fault.overlays(&self.plan[index].fault);
+        self.in_force[place..].iter().find(overlays).copied()
     }
 
     fn close_partition(&mut self, index: usize) {
@@ -177,30 +201,29 @@ where
         for (pipe, side) in pipes {
             let is_still = self.net.ends[node.as_usize()].values().any(|end| *end == (pipe, side));
             if is_still {
+                self.net.hold(pipe);
                 self.read(pipe, side, watch);
+                self.net.release(pipe);
             }
         }
         for (pipe, side) in self.net.ends[node.as_usize()].values().copied().collect::<Vec<_>>() {
             if self.net.pipes[pipe as usize].ends[side].wants_fill {
-                self.net.fills.push((pipe, side));
+                self.net.fills[node.as_usize()].push((pipe, side));
             }
         }
         self.drain(node.0, watch);
     }
 
     fn reset_pipes(&mut self, a: NodeIndex, b: NodeIndex, watch: &mut impl Watch<M>) {
-        let between: Vec<_> = self.net.ends[a.as_usize()]
-            .values()
-            .filter(|(pipe, side)| self.net.pipes[*pipe as usize].ends[1 - side].node == b)
-            .map(|(pipe, side)| (*pipe, *side))
-            .collect();
-        for (pipe, side) in between {
-            // Held by a count of its own, since what the ends do about it may let go of the pipe.
-            self.net.pipes[pipe as usize].events += 1;
-            self.close_pipe_end(pipe, side, PipeEnd::Reset, watch);
-            self.close_pipe_end(pipe, 1 - side, PipeEnd::Reset, watch);
-            self.net.pipes[pipe as usize].events -= 1;
-            self.net.reap(pipe);
+        let between = self.net.pipes.iter().filter(|(_, pipe)| {
+            let [dialler, acceptor] = &pipe.ends;
+            (dialler.node, acceptor.node) == (a, b) || (dialler.node, acceptor.node) == (b, a)
+        });
+        // By serial, since what a machine does about one may let go of the next.
+        for serial in between.map(|(_, pipe)| pipe.serial).collect::<Vec<_>>() {
+            if let Some(index) = self.pipe_of_serial(serial) {
+                self.reset_both(index, watch);
+            }
         }
     }
 }

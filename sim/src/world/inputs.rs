@@ -46,6 +46,8 @@ where
         node.machine = None;
         node.state = State::Down;
         node.armed = Armed::NOT;
+        node.refuses = kind == CrashKind::Process;
+        self.net.fills[index as usize].clear();
         node.incarnation += 1;
         node.waiting_datagrams = 0;
         for waiting in node.waiting.drain(..) {
@@ -203,8 +205,11 @@ where
     fn perturbed(&mut self, index: u32) -> bool {
         let node = &mut self.nodes[index as usize];
         let key = self.net.roots.perturb.pair(self.net.hashes[index as usize], self.net.hashes[index as usize]);
-        let key = key.number(node.inputs);
-        node.inputs += 1;
+        if node.inputs.0 != self.net.now {
+            node.inputs = (self.net.now, 0);
+        }
+        let key = key.number(self.net.now.as_nanos()).number(node.inputs.1);
+        node.inputs.1 += 1;
         let now = node.clock.read(self.net.now);
         if let Some(machine) = &mut node.machine
             && self.perturb.spurious_timeout.hits(key.draw(0))

@@ -9,6 +9,8 @@ mod net;
 mod node;
 mod pipe_events;
 mod pipes;
+#[cfg(test)]
+mod tests;
 mod view;
 
 use crate::Time;
@@ -20,7 +22,7 @@ use crate::watch::{Control, Violation, Watch};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
 use net::{Event, Net, Parts};
-use node::{Node, Waiting};
+use node::{Node, State, Waiting};
 use slab::Slab;
 
 pub use config::{Config, NodeConfig, NodeIndex, Perturb};
@@ -48,6 +50,8 @@ pub struct World<M: Machine> {
     plan: Vec<Planned>,
     /// What each entry of the plan has to undo.
     undo: Vec<faults::Undo>,
+    /// The entries of the plan that have begun and not ended, in the order in which they began.
+    in_force: Vec<usize>,
     commands: Slab<(u32, M::Command)>,
     boot: BootFn<M>,
     control: Control<M::Command>,
@@ -96,6 +100,7 @@ where
             nodes: nodes.into_iter().map(|node| Node::new(node.clock)).collect(),
             net,
             undo: config.plan.iter().map(|_| faults::Undo::Nothing).collect(),
+            in_force: Vec::new(),
             plan: config.plan,
             commands: Slab::new(),
             boot: Box::new(boot),
@@ -153,7 +158,7 @@ where
         if until == Time::MAX {
             return Stop::Idle;
         }
-        self.net.now = until;
+        self.net.now = until.max(self.net.now);
         Stop::Reached
     }
 
@@ -190,7 +195,10 @@ where
             Event::Boot(node) => self.boot_node(node, watch),
             Event::Drain(node) => {
                 self.nodes[node as usize].drains_later = false;
-                self.drain(node, watch);
+                // A paused node drains when it resumes.
+                if self.nodes[node as usize].state == State::Up {
+                    self.drain(node, watch);
+                }
             }
             Event::Stored(store) => self.stored(store, watch),
             Event::Command(place) => {
@@ -200,7 +208,7 @@ where
             Event::Reseed => {
                 if let Some(seed) = self.reseed.take() {
                     self.net.record(Kind::Reseed, NodeIndex::NONE.0, NodeIndex::NONE, seed, 0, None);
-                    self.net.roots = net::Roots::new(seed);
+                    self.net.reseed(seed);
                 }
             }
             Event::FaultBegins(index) => self.begin_fault(index as usize, watch),

@@ -92,8 +92,8 @@ pub(super) struct Net {
     pub(super) ends: Vec<BTreeMap<PipeId, (u32, usize)>>,
     pub(super) dials: BTreeMap<(u32, u32), u64>,
     pub(super) pipes_made: u64,
-    /// Pipes whose machine is to be asked for bytes before its turn is over.
-    pub(super) fills: Vec<(u32, usize)>,
+    /// By node: pipes that its machine is to be asked to fill when it is drained.
+    pub(super) fills: Vec<Vec<(u32, usize)>>,
     /// What they fill; kept from one to the next.
     pub(super) room: Vec<u8>,
     pub(super) disks: Vec<Disk>,
@@ -130,7 +130,7 @@ impl Net {
             ends: names.iter().map(|_| BTreeMap::new()).collect(),
             dials: BTreeMap::new(),
             pipes_made: 0,
-            fills: Vec::new(),
+            fills: vec![Vec::new(); names.len()],
             room: Vec::new(),
             disks: nodes.iter().map(|node| Disk::new(node.disk)).collect(),
             stores: Slab::new(),
@@ -138,6 +138,15 @@ impl Net {
             tap_list: Vec::new(),
             names,
             hashes,
+        }
+    }
+
+    /// Draws from another seed from now on, for what is under way too.
+    pub(super) fn reseed(&mut self, seed: u64) {
+        self.roots = Roots::new(seed);
+        for (_, pipe) in &mut self.pipes {
+            let [dialler, acceptor] = &pipe.ends;
+            pipe.key = self.links.key(self.roots.pipe, dialler.node.0, acceptor.node.0).number(pipe.dial);
         }
     }
 

@@ -49,11 +49,13 @@ pub(super) struct Node<M: Machine> {
     pub(super) clock: Clock,
     pub(super) armed: Armed,
     pub(super) incarnation: u64,
+    /// While it is down: only its process died, and its system refuses dials and resets pipes.
+    pub(super) refuses: bool,
     pub(super) accepted: u64,
     /// A `Drain` is scheduled.
     pub(super) drains_later: bool,
-    /// Counts inputs, for the draws of [`Perturb`].
-    pub(super) inputs: u64,
+    /// Counts the inputs of one time, for the draws of [`Perturb`](super::Perturb): one input less re-rolls nothing later.
+    pub(super) inputs: (Time, u64),
     pub(super) waiting: VecDeque<Waiting<M::Command>>,
     pub(super) waiting_datagrams: usize,
 }
@@ -71,7 +73,7 @@ impl<M: Machine> Node<M> {
     ) where
         M::Event: Debug,
     {
-        let Some(machine) = &mut self.machine else { return net.fills.clear() };
+        let Some(machine) = &mut self.machine else { return };
         let me = NodeIndex(index);
         loop {
             while let Some(output) = machine.poll() {
@@ -91,9 +93,9 @@ impl<M: Machine> Node<M> {
                     Output::Store { key, bytes } => net.store(index, self.incarnation, key, bytes),
                 }
             }
-            let Some((pipe, side)) = net.fills.pop() else { break };
+            let Some((pipe, side)) = net.fills[index as usize].pop() else { break };
             let now = net.now;
-            net.fill(pipe, side, machine, |peer, bytes| watch.filled(now, me, peer, bytes, control));
+            net.fill(index, pipe, side, machine, |peer, bytes| watch.filled(now, me, peer, bytes, control));
         }
         watch.settled(net.now, me, machine, control);
         self.arm(index, net);
@@ -118,11 +120,17 @@ impl<M: Machine> Node<M> {
             clock,
             armed: Armed::NOT,
             incarnation: 0,
+            refuses: false,
             accepted: 0,
             drains_later: false,
-            inputs: 0,
+            inputs: (Time::ZERO, 0),
             waiting: VecDeque::new(),
             waiting_datagrams: 0,
         }
+    }
+
+    /// Nothing there answers, not even a system without its process.
+    pub(super) fn is_silent(&self) -> bool {
+        self.state == State::Down && !self.refuses
     }
 }

@@ -46,8 +46,7 @@ where
             Event::SendAgain(travel) => self.send_again(travel, watch),
             _ => {}
         }
-        self.net.pipes[index as usize].events -= 1;
-        self.net.reap(index);
+        self.net.release(index);
     }
 
     /// The end learns that its pipe is gone, unless it knows.
@@ -64,19 +63,11 @@ where
             PipeEnd::Finished => {}
         }
         self.net.close_end(index, side);
-        if reason == PipeEnd::Refused || reason == PipeEnd::TimedOut {
-            // Nobody is left who could accept it.
-            let other = &mut self.net.pipes[index as usize];
-            if !other.accepted {
-                other.ends[ACCEPTOR].phase = Phase::Closed;
-            }
-        }
         self.hand(node, Waiting::Closed(id, reason), watch);
     }
 
     pub(super) fn dial_again(&mut self, index: u32, watch: &mut impl Watch<M>) {
-        let pipe = &self.net.pipes[index as usize];
-        if pipe.ends[DIALLER].phase != Phase::Connecting || pipe.accepted {
+        if self.net.pipes[index as usize].ends[DIALLER].phase != Phase::Connecting {
             return;
         }
         if self.net.dial_is_over(index) {
@@ -89,23 +80,25 @@ where
     fn dial_arrives(&mut self, index: u32, watch: &mut impl Watch<M>) {
         let pipe = &self.net.pipes[index as usize];
         if pipe.ends[DIALLER].phase != Phase::Connecting {
-            if !pipe.accepted {
-                self.net.pipes[index as usize].ends[ACCEPTOR].phase = Phase::Closed;
-            }
             return;
         }
         let (dialler, acceptor) = (pipe.ends[DIALLER].node.0, pipe.ends[ACCEPTOR].node.0);
-        if pipe.accepted {
-            self.net.answer(index);
-            return;
-        }
-        if self.nodes[acceptor as usize].state == State::Down {
+        let node = &self.nodes[acceptor as usize];
+        if node.is_silent() {
             self.net.dial_again(index);
             return;
         }
-        if !pipe.port_matches || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
-            let delay = self.net.links.profile(acceptor, dialler).delay.typical();
-            self.net.pipe_event(acceptor, index, delay, Event::RefusalArrives(index));
+        if pipe.accepted {
+            match pipe.ends[ACCEPTOR].phase {
+                // The acceptor has ended the pipe since, or is another start of its node.
+                Phase::Closed => self.net.refuse(index),
+                _ => self.net.answer(index),
+            }
+            return;
+        }
+        let refuses = !pipe.port_matches || node.state == State::Down;
+        if refuses || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
+            self.net.refuse(index);
             return;
         }
         let node = &mut self.nodes[acceptor as usize];
@@ -125,12 +118,14 @@ where
         let end = &mut self.net.pipes[index as usize].ends[DIALLER];
         match end.phase {
             Phase::Open => {}
-            Phase::Closed => self.net.send_reset(index, DIALLER),
+            Phase::Closed => {
+                self.net.send_reset(index, DIALLER);
+            }
             Phase::Connecting => {
                 end.phase = Phase::Open;
                 let (node, id) = (end.node.0, end.id);
                 if end.wants_fill {
-                    self.net.fills.push((index, DIALLER));
+                    self.net.fills[node as usize].push((index, DIALLER));
                 }
                 self.hand(node, Waiting::Opened(id), watch);
                 self.read(index, DIALLER, watch);
@@ -154,11 +149,9 @@ where
         self.net.send_ack(index, 1 - side);
         if finished {
             self.close_pipe_end(index, side, PipeEnd::Finished, watch);
-        } else if !self.net.fills.is_empty() && self.nodes[writer as usize].state == State::Up {
+        } else if !self.net.fills[writer as usize].is_empty() && self.nodes[writer as usize].state == State::Up {
             self.drain(writer, watch);
         }
-        // A paused writer's fills are found again when it resumes.
-        self.net.fills.clear();
     }
 
     fn send_again(&mut self, travel: u32, watch: &mut impl Watch<M>) {
@@ -184,15 +177,19 @@ where
         let side = 1 - from;
         let pipe = &self.net.pipes[index as usize];
         let reader = pipe.ends[side].node.0;
-        if self.nodes[reader as usize].state == State::Down {
+        if self.nodes[reader as usize].is_silent() {
             self.net.travel_lost(travel);
             return;
         }
-        let segment = self.net.travels.remove(travel as usize).segment;
         if self.net.pipes[index as usize].ends[side].phase == Phase::Closed {
-            self.net.send_reset(index, side);
+            if self.net.send_reset(index, side) {
+                self.net.travels.remove(travel as usize);
+            } else {
+                self.net.travel_lost(travel);
+            }
             return;
         }
+        let segment = self.net.travels.remove(travel as usize).segment;
         let key = self.net.pipes[index as usize].segment_key(from, number, attempt);
         if self.net.pipe_profile.reset.hits(key.draw(lane::RESET)) {
             self.reset_both(index, watch);
@@ -203,9 +200,11 @@ where
     }
 
     /// Something between the two ends resets the pipe.
-    fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+    pub(super) fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
+        self.net.hold(index);
         self.close_pipe_end(index, DIALLER, PipeEnd::Reset, watch);
         self.close_pipe_end(index, ACCEPTOR, PipeEnd::Reset, watch);
+        self.net.release(index);
     }
 
     /// Hands over the segments whose turn has come, while the node at `side` reads.
@@ -299,7 +298,7 @@ where
         }
     }
 
-    fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
+    pub(super) fn pipe_of_serial(&self, serial: u64) -> Option<u32> {
         self.net.pipes.iter().find(|(_, pipe)| pipe.serial == serial).map(|(index, _)| index as u32)
     }
 }

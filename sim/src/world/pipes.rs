@@ -85,6 +85,17 @@ impl Net {
         self.push_for(node, after, what);
     }
 
+    /// Keeps a pipe while a step that may end it goes on.
+    pub(super) fn hold(&mut self, index: u32) {
+        self.pipes[index as usize].events += 1;
+    }
+
+    /// The step, or an event that names the pipe, is over.
+    pub(super) fn release(&mut self, index: u32) {
+        self.pipes[index as usize].events -= 1;
+        self.reap(index);
+    }
+
     /// Forgets a pipe that both ends have forgotten and no event names.
     pub(super) fn reap(&mut self, index: u32) {
         let pipe = &self.pipes[index as usize];
@@ -144,7 +155,7 @@ impl Net {
         let end = &mut self.pipes[pipe as usize].ends[side];
         if !end.wants_fill && !end.fin_sent {
             end.wants_fill = true;
-            self.fills.push((pipe, side));
+            self.fills[node as usize].push((pipe, side));
         }
     }
 
@@ -156,7 +167,7 @@ impl Net {
             end.finishing = true;
             // The half ends after the next 0 that `fill` returns, whether or not the machine asked to be filled from.
             end.wants_fill = true;
-            self.fills.push((pipe, side));
+            self.fills[node as usize].push((pipe, side));
         }
     }
 
@@ -173,36 +184,64 @@ impl Net {
 
     /// The end knows nothing of the pipe any more.
     pub(super) fn close_end(&mut self, index: u32, side: Side) {
-        let end = &mut self.pipes[index as usize].ends[side];
+        let pipe = &mut self.pipes[index as usize];
+        if !pipe.accepted {
+            // Nobody is left who could accept it.
+            pipe.ends[ACCEPTOR].phase = Phase::Closed;
+        }
+        let end = &mut pipe.ends[side];
+        if !end.is_finished() {
+            (end.unacked, end.fin_unacked) = (0, false);
+        }
         end.phase = Phase::Closed;
         end.wants_fill = false;
-        end.held.clear();
         let (node, id) = (end.node.0, end.id);
+        for (number, segment) in core::mem::take(&mut end.held) {
+            self.lose_held(index, side, number, segment);
+        }
         if self.ends[node as usize].get(&id) == Some(&(index, side)) {
             self.ends[node as usize].remove(&id);
         }
     }
 
-    /// Tells the other end that the pipe is gone; the news itself can be lost.
-    pub(super) fn send_reset(&mut self, index: u32, from: Side) {
-        let node = self.pipes[index as usize].ends[from].node.0;
-        if let Some(delay) = self.segment_delay(index, from, RST, 0, 0, 0) {
-            self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
-        }
+    /// A segment that nobody will read: its writer sends it again, and so learns what has become of the pipe.
+    fn lose_held(&mut self, index: u32, side: Side, number: u64, segment: Segment) {
+        let travel = Travel { pipe: index, from: 1 - side, number, attempt: 0, first_sent: self.now, segment };
+        let travel = self.travels.insert(travel) as u32;
+        self.travel_lost(travel);
     }
 
-    /// Asks a machine for the bytes of one pipe, as many as there is room for, and sends them.
+    /// Which sending of a reset the next one is: each has an address of its own.
+    fn next_reset(&mut self, index: u32, from: Side) -> u32 {
+        let resets = &mut self.pipes[index as usize].ends[from].resets;
+        *resets += 1;
+        *resets - 1
+    }
+
+    /// Tells the other end that the pipe is gone. False when the news is lost.
+    pub(super) fn send_reset(&mut self, index: u32, from: Side) -> bool {
+        let node = self.pipes[index as usize].ends[from].node.0;
+        let attempt = self.next_reset(index, from);
+        let delay = self.segment_delay(index, from, RST, attempt, 0, 0);
+        if let Some(delay) = delay {
+            self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
+        }
+        delay.is_some()
+    }
+
+    /// Asks the machine of `node` for the bytes of one pipe, as many as there is room for, and sends them.
     pub(super) fn fill<M: Machine>(
         &mut self,
+        node: u32,
         index: u32,
         side: Side,
         machine: &mut M,
         mut filled: impl FnMut(NodeIndex, &[u8]),
     ) {
         let mut room = core::mem::take(&mut self.room);
-        while self.offer(index, side, &mut room) {
-            let end = &self.pipes[index as usize].ends[side];
-            let (node, id, peer) = (end.node.0, end.id, self.pipes[index as usize].ends[1 - side].node);
+        while self.offer(node, index, side, &mut room) {
+            let ends = &self.pipes[index as usize].ends;
+            let (id, peer) = (ends[side].id, ends[1 - side].node);
             let length = machine.fill(id, &mut room);
             assert!(length <= room.len(), "a machine filled more than its room");
             let bytes = &room[..length];
@@ -218,12 +257,13 @@ impl Net {
     }
 
     /// Makes `room` as long as the pipe has room, or as is drawn. False when none is wanted or had.
-    fn offer(&mut self, index: u32, side: Side, room: &mut Vec<u8>) -> bool {
+    fn offer(&mut self, node: u32, index: u32, side: Side, room: &mut Vec<u8>) -> bool {
         let Some(pipe) = self.pipes.get_mut(index as usize) else { return false };
         let key = pipe.key.number(side as u64);
         let end = &mut pipe.ends[side];
         let free = self.pipe_profile.buffer.max(1).saturating_sub(end.in_flight);
-        if end.phase != Phase::Open || !end.wants_fill || free == 0 {
+        // The pipe that was to be filled may be gone, and another be in its place.
+        if end.node.0 != node || end.phase != Phase::Open || !end.wants_fill || free == 0 {
             return false;
         }
         let max = u64::from(self.pipe_profile.room_max.max(1));
@@ -298,10 +338,10 @@ impl Net {
     pub(super) fn send_ack(&mut self, index: u32, side: Side) {
         let pipe = &mut self.pipes[index as usize];
         let end = &mut pipe.ends[side];
-        if end.ack_pending || (end.unacked == 0 && !end.fin_unacked) {
+        if end.ack.is_some() || (end.unacked == 0 && !end.fin_unacked) {
             return;
         }
-        end.ack_pending = true;
+        end.ack = Some((core::mem::take(&mut end.unacked), core::mem::take(&mut end.fin_unacked)));
         end.acks += 1;
         let (node, count) = (end.node.0, end.acks);
         let delay = self.ack_delay(index, side, count);
@@ -320,37 +360,52 @@ impl Net {
         fate.delay
     }
 
-    /// Gives the reader's news to the writer at `side`. False when a partition holds it up: then it is sent again.
+    /// Gives the reader's news to the writer at `side`. False when there is none for it: a partition holds the news up
+    /// until it is sent again, or an end is gone.
     pub(super) fn take_ack(&mut self, index: u32, side: Side) -> bool {
         let reader = 1 - side;
-        let ends = &self.pipes[index as usize].ends;
+        let ends = &mut self.pipes[index as usize].ends;
         let (from, to) = (ends[reader].node.0, ends[side].node.0);
-        if self.partitions.block(from, to) && ends[reader].phase != Phase::Closed {
+        let is_blocked = self.partitions.block(from, to);
+        // An end that was aborted sends nothing again; one that finished still sees its last news through.
+        let can_repeat = ends[reader].phase != Phase::Closed || ends[reader].both_finished();
+        if ends[side].phase == Phase::Closed || (is_blocked && !can_repeat) {
+            ends[reader].ack = None;
+            return false;
+        }
+        if is_blocked {
             let wait = self.retransmission(index, reader, 0);
             self.pipe_event(from, index, wait, Event::AckArrives(index * 2 + side as u32));
             return false;
         }
-        let end = &mut self.pipes[index as usize].ends[reader];
-        end.ack_pending = false;
-        let read = core::mem::take(&mut end.unacked);
-        let fin = core::mem::take(&mut end.fin_unacked);
-        let writer = &mut self.pipes[index as usize].ends[side];
+        let Some((read, fin)) = ends[reader].ack.take() else { return false };
+        let writer = &mut ends[side];
         writer.in_flight = writer.in_flight.saturating_sub(read);
         writer.fin_acked |= fin;
         if writer.wants_fill {
-            self.fills.push((index, side));
+            self.fills[to as usize].push((index, side));
         }
         true
     }
 
-    /// Sends the answer to a dial. A lost one is repeated when the dialler asks again.
+    /// Sends the answer to a dial.
     pub(super) fn answer(&mut self, index: u32) {
-        let pipe = &self.pipes[index as usize];
-        let node = pipe.ends[ACCEPTOR].node.0;
-        let waited = self.now.since(pipe.dialled_at);
-        match self.segment_delay(index, ACCEPTOR, SYN_ACK, dial_attempt(waited), 0, 0) {
-            Some(delay) => self.pipe_event(node, index, delay, Event::AnswerArrives(index)),
-            None => self.pipe_event(node, index, DIAL_AGAIN + waited, Event::DialArrives(index)),
+        let attempt = dial_attempt(self.now.since(self.pipes[index as usize].dialled_at));
+        self.reply(index, SYN_ACK, attempt, Event::AnswerArrives(index));
+    }
+
+    /// Sends the refusal of a dial.
+    pub(super) fn refuse(&mut self, index: u32) {
+        let attempt = self.next_reset(index, ACCEPTOR);
+        self.reply(index, RST, attempt, Event::RefusalArrives(index));
+    }
+
+    /// A lost reply is repeated when the dialler asks again.
+    fn reply(&mut self, index: u32, number: u64, attempt: u32, arrival: Event) {
+        let node = self.pipes[index as usize].ends[ACCEPTOR].node.0;
+        match self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0) {
+            Some(delay) => self.pipe_event(node, index, delay, arrival),
+            None => self.dial_again(index),
         }
     }
 }

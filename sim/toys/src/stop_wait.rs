@@ -172,7 +172,8 @@ impl Sender {
         }
         let progress = match self.receiver {
             Some(known) if ack.receiver < known => false,
-            Some(known) if ack.receiver == known => ack.next == self.next + 1,
+            // It may be several ahead: after its restart it may have got late copies of what an earlier start got.
+            Some(known) if ack.receiver == known => ack.next > self.next,
             _ => true, // a receiver that has just started says where to begin
         };
         if !progress {

@@ -1,0 +1,356 @@
+//! A whole node: routes a driver's inputs to discovery and sessions, owns the timers, and keeps sessions with devices.
+
+mod connection;
+mod device;
+mod sessions;
+
+use crate::config::Config;
+use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
+use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
+use crate::identity::{DeviceId, NoisePublic};
+use crate::mux::{self, Chunk, Mux, Priority, StreamError, code};
+use crate::session::{HandshakeError, Local, Session, SessionError};
+use crate::timer::Timers;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::String;
+use alloc::sync::Arc;
+use connection::{Connection, Dialled, Phase};
+use core::convert::Infallible;
+use device::Device;
+use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+/// One node of the fabric. See [`machine`] for how it is driven.
+pub struct Node {
+    local: Arc<Local>,
+    config: Config,
+    own: DeviceId,
+    discovery: Discovery,
+    random: ChaCha20Rng,
+    connections: BTreeMap<PipeId, Connection>,
+    /// Devices that a session is wanted or had with.
+    devices: BTreeMap<DeviceId, Device>,
+    timers: Timers<Timer>,
+    pipe_outputs: VecDeque<PipeOutput>,
+    events: VecDeque<Event>,
+    /// The newest time that the driver told.
+    now: Instant,
+    pipes_opened: u64,
+    is_shut_down: bool,
+}
+
+/// Everything that a node waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Discovery,
+    Connection(PipeId),
+    Dial(DeviceId),
+}
+
+#[derive(Clone, Copy, Debug)]
+enum PipeOutput {
+    Open(PipeId, Addr),
+    Fill(PipeId),
+    Finish(PipeId),
+    Close(PipeId),
+}
+
+impl Node {
+    /// Starts a node as `local`, and announces it if the config says so.
+    ///
+    /// # Errors
+    /// What is wrong with the services or the port to announce.
+    pub fn new(boot: &Boot, local: Local, config: Config) -> Result<Self, Refusal> {
+        let services = Services::new(config.services.iter().map(String::as_str)).map_err(Refusal::Malformed)?;
+        let mut random = ChaCha20Rng::from_seed(boot.seed);
+        let own = local.device.device_id();
+        let mut discovery = Discovery::new(own, random.next_u64(), &config.discovery);
+        for device in &config.trusted {
+            discovery.set_trusted(*device, true);
+        }
+        if config.announce {
+            let announce = LocalAnnounce { port: config.port, noise_static: local.noise.public(), services };
+            discovery.announce(boot.now, &announce)?;
+        }
+        let mut node = Self {
+            local: Arc::new(local),
+            config,
+            own,
+            discovery,
+            random,
+            connections: BTreeMap::new(),
+            devices: BTreeMap::new(),
+            timers: Timers::default(),
+            pipe_outputs: VecDeque::new(),
+            events: VecDeque::new(),
+            now: boot.now,
+            pipes_opened: 0,
+            is_shut_down: false,
+        };
+        node.settle_discovery();
+        Ok(node)
+    }
+
+    /// This node's own id.
+    pub const fn device_id(&self) -> DeviceId {
+        self.own
+    }
+
+    /// The peer table and its counters.
+    pub const fn discovery(&self) -> &Discovery {
+        &self.discovery
+    }
+
+    /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
+    pub fn connect(&mut self, now: Instant, device: DeviceId) {
+        if device == self.own || self.is_shut_down {
+            return;
+        }
+        self.now = self.now.max(now);
+        self.devices.entry(device).or_default().is_wanted = true;
+        self.dial(device);
+    }
+
+    /// As [`Node::connect`], at an address and with a Noise static that are known without discovery.
+    pub fn connect_to(&mut self, now: Instant, device: DeviceId, addr: Addr, noise_static: NoisePublic) {
+        if device != self.own {
+            self.devices.entry(device).or_default().address = Some((addr, noise_static));
+            self.connect(now, device);
+        }
+    }
+
+    /// Wants no session with `device` any more: those that are up drain with `going_away`.
+    pub fn disconnect(&mut self, now: Instant, device: DeviceId) {
+        self.end_sessions(now, device, code::GOING_AWAY);
+    }
+
+    /// Accepts sessions of `device` from now on.
+    pub fn trust(&mut self, device: DeviceId) {
+        self.config.trusted.insert(device);
+        self.discovery.set_trusted(device, true);
+    }
+
+    /// Trusts `device` no more, and ends its sessions at once.
+    pub fn revoke(&mut self, now: Instant, device: DeviceId) {
+        self.config.trusted.remove(&device);
+        self.discovery.set_trusted(device, false);
+        self.end_sessions(now, device, code::REVOKED);
+    }
+
+    /// Ends in order: announces and dials no more, accepts no more, lets streams finish.
+    pub fn shut_down(&mut self, now: Instant) {
+        self.is_shut_down = true;
+        self.discovery.stop_announcing();
+        let devices: alloc::vec::Vec<_> = self.devices.keys().copied().collect();
+        for device in devices {
+            self.end_sessions(now, device, code::GOING_AWAY);
+        }
+        self.settle_discovery();
+    }
+
+    /// Whether nothing is left to end after [`Node::shut_down`].
+    pub fn is_quiet(&self) -> bool {
+        self.connections.is_empty() && self.pipe_outputs.is_empty()
+    }
+
+    /// Whether streams to `device` can be opened.
+    pub fn is_connected(&self, device: DeviceId) -> bool {
+        self.newest_session(device).is_some()
+    }
+
+    /// Opens a stream on the newest session with `device`. What is written is sent after [`Event::Opened`].
+    pub fn open(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        service: &str,
+        priority: Priority,
+    ) -> Result<StreamKey, CallError> {
+        let pipe = self.newest_session(device).ok_or(CallError::UnauthenticatedSession)?;
+        let session = SessionId::of(pipe);
+        let stream = self.on_session(now, session, |mux, now| Ok(mux.open(now, service, priority)?))?;
+        Ok(StreamKey { session, stream })
+    }
+
+    /// Hands over as many bytes as there is room for: see [`Mux::write`].
+    pub fn write(
+        &mut self,
+        now: Instant,
+        stream: StreamKey,
+        bytes: &[u8],
+        end_of_message: bool,
+    ) -> Result<usize, CallError> {
+        self.on_stream(now, stream, |mux, _| mux.write(stream.stream, bytes, end_of_message))
+    }
+
+    /// Takes bytes that came in: see [`Mux::read`].
+    pub fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
+        self.on_stream(now, stream, |mux, now| mux.read(now, stream.stream, bytes_max))
+    }
+
+    /// Closes this half after what was written.
+    pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
+        self.on_stream(now, stream, |mux, _| mux.finish(stream.stream))
+    }
+
+    /// Ends both halves at once.
+    pub fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
+        self.on_stream(now, stream, |mux, _| mux.reset(stream.stream, code))
+    }
+
+    /// Sends this side's bytes with another priority.
+    pub fn set_priority(&mut self, now: Instant, stream: StreamKey, priority: Priority) -> Result<(), CallError> {
+        self.on_stream(now, stream, |mux, _| mux.set_priority(stream.stream, priority))
+    }
+
+    fn on_stream<T>(
+        &mut self,
+        now: Instant,
+        stream: StreamKey,
+        call: impl FnOnce(&mut Mux, Instant) -> Result<T, StreamError>,
+    ) -> Result<T, CallError> {
+        self.on_session(now, stream.session, |mux, now| Ok(call(mux, now)?))
+    }
+
+    fn on_session<T>(
+        &mut self,
+        now: Instant,
+        session: SessionId,
+        call: impl FnOnce(&mut Mux, Instant) -> Result<T, CallError>,
+    ) -> Result<T, CallError> {
+        self.now = self.now.max(now);
+        let mux = self.connections.get_mut(&session.pipe()).and_then(Connection::streams);
+        let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
+        self.settle(session.pipe());
+        outcome
+    }
+
+    /// The newest time that the node was told.
+    pub const fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// The next event alone: for a machine that holds a node and its application, which must not be told anything while a
+    /// driver's outputs wait.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// The next output that is no event: see [`Node::poll_event`].
+    pub fn poll_output(&mut self) -> Option<Output<'_, Infallible>> {
+        if let Some(output) = self.pipe_outputs.pop_front() {
+            return Some(match output {
+                PipeOutput::Open(pipe, to) => Output::OpenPipe { pipe, to },
+                PipeOutput::Fill(pipe) => Output::FillPipe { pipe },
+                PipeOutput::Finish(pipe) => Output::FinishPipe { pipe },
+                PipeOutput::Close(pipe) => Output::ClosePipe { pipe },
+            });
+        }
+        let bytes = self.discovery.poll_announce()?;
+        Some(Output::Datagram { to: Destination::Group, bytes })
+    }
+
+    fn command(&mut self, command: Command) {
+        let now = self.now;
+        match command {
+            Command::Connect(device) => self.connect(now, device),
+            Command::ConnectTo(device, addr, noise_static) => self.connect_to(now, device, addr, noise_static),
+            Command::Disconnect(device) => self.disconnect(now, device),
+            Command::Trust(device) => self.trust(device),
+            Command::Revoke(device) => self.revoke(now, device),
+            Command::ShutDown => self.shut_down(now),
+        }
+    }
+
+    fn timeout(&mut self) {
+        while let Some(timer) = self.timers.pop_due(self.now) {
+            match timer {
+                Timer::Discovery => {
+                    self.discovery.handle_timeout(self.now);
+                    self.settle_discovery();
+                }
+                Timer::Connection(pipe) => self.connection_timeout(pipe),
+                Timer::Dial(device) => self.dial(device),
+            }
+        }
+    }
+
+    fn datagram(&mut self, from: Addr, bytes: &[u8]) {
+        let suite = &self.local.suite;
+        let verify = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| suite.verify(key, message, signature);
+        // A refusal is counted where it was made; there is nobody to tell.
+        let _ = self.discovery.observe(self.now, from, bytes, verify);
+        self.settle_discovery();
+    }
+
+    /// Tells what discovery has found, dials whom that allows to, and keeps its timer.
+    fn settle_discovery(&mut self) {
+        while let Some(event) = self.discovery.poll() {
+            match event {
+                crate::discovery::Event::Discovered { device, services } => {
+                    self.events.push_back(Event::Discovered { device, services });
+                    self.found(device);
+                }
+                crate::discovery::Event::Updated { device, .. } => self.found(device),
+                crate::discovery::Event::Lost { device, .. } => self.events.push_back(Event::Lost { device }),
+            }
+        }
+        self.timers.set(Timer::Discovery, self.discovery.next_timeout());
+    }
+
+    fn found(&mut self, device: DeviceId) {
+        if self.config.dial_trusted && self.config.trusted.contains(&device) && !self.is_shut_down {
+            self.devices.entry(device).or_default().is_wanted = true;
+        }
+        self.dial(device);
+    }
+}
+
+impl Machine for Node {
+    type Command = Command;
+    type Event = Event;
+
+    fn handle(&mut self, now: Instant, input: Input<'_, Command>) {
+        self.now = self.now.max(now);
+        match input {
+            Input::Timeout => self.timeout(),
+            Input::Command(command) => self.command(command),
+            Input::Datagram { from, bytes } => self.datagram(from, bytes),
+            Input::PipeOpened { pipe } => self.settle(pipe),
+            Input::PipeAccepted { pipe, from } => self.accept(pipe, from),
+            Input::PipeBytes { pipe, bytes } => self.receive(pipe, bytes),
+            Input::PipeFinished { pipe } => self.pipe_finished(pipe),
+            Input::PipeClosed { pipe, reason } => self.pipe_closed(pipe, reason),
+            Input::Stored { .. } => {}
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output<'_, Event>> {
+        if let Some(event) = self.poll_event() {
+            return Some(Output::Event(event));
+        }
+        self.poll_output().map(Output::without_events)
+    }
+
+    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+        let now = self.now;
+        let Some(connection) = self.connections.get_mut(&pipe) else { return 0 };
+        let filled = connection.fill(now, room);
+        self.settle(pipe);
+        filled
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.timers.next()
+    }
+}
+
+impl core::fmt::Debug for Node {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Node")
+            .field("own", &self.own)
+            .field("connections", &self.connections.len())
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,348 @@
+//! The application that plays a part: it serves, keeps sessions with the peers that its work needs, and does its work.
+
+use crate::client::{Client, Outcome};
+use crate::done::DoneList;
+use crate::server::Server;
+use crate::{Expect, MarkKind, Observation, Part, Work, WorkSeen};
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
+use fabric::mux::{Priority, Reject, code};
+use fabric::session::Local;
+use fabric::suite::Suite;
+use fabric::{CodeName, Config, Event, Node, Policy, StreamKey};
+use machine::{Boot, Duration, Input, Instant, Machine, Output, PipeId};
+
+/// How long a piece of work waits after a try that failed.
+const RETRY_AFTER: Duration = Duration::from_millis(500);
+
+/// A fabric node together with the application that plays one part of a scenario on it.
+#[derive(Debug)]
+pub struct Actor {
+    part: Part,
+    names: BTreeMap<DeviceId, String>,
+    node: Node,
+    work: Vec<Progress>,
+    clients: BTreeMap<StreamKey, (usize, Client)>,
+    servers: BTreeMap<StreamKey, Server>,
+    done: DoneList,
+    observations: VecDeque<Observation>,
+    counts: Counts,
+    scratch: Vec<u8>,
+}
+
+/// Bytes of messages that the application has sent and received.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Counts {
+    pub(crate) sent: u64,
+    pub(crate) received: u64,
+}
+
+/// How far one piece of work has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Progress {
+    state: State,
+    attempts: u32,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// Nothing before this time.
+    Waiting(Instant),
+    /// Its time has come; it needs a session.
+    Due,
+    /// A stream is being used for it.
+    Trying,
+    Over,
+}
+
+impl Actor {
+    /// Starts the node and its application. `config` brings the limits; who the node is, whom it trusts and what it serves
+    /// comes from the part.
+    ///
+    /// # Panics
+    /// When the part announces what no node would accept: whoever resolves a scenario has checked it.
+    pub fn new(boot: &Boot, part: Part, suite: Arc<dyn Suite>, config: Config) -> Self {
+        let names = part.peers.iter().map(|peer| (DeviceId::from_bytes(peer.device.0), peer.name.clone())).collect();
+        let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
+        let local = Local { device: DeviceKey::from_seed(&part.device_seed.0), noise, features: 0, suite };
+        let node = Node::new(boot, local, configure(&part, config));
+        #[expect(clippy::expect_used, reason = "a resolved part is checked when the scenario is")]
+        let node = node.expect("the part's services and port can be announced");
+        let done = DoneList::load(boot);
+        let start = |work: &Work| {
+            let at = Instant::from_nanos(boot.now.as_nanos().saturating_add(work.at_nanos));
+            let state = if done.contains(work.id) { State::Over } else { State::Waiting(at) };
+            Progress { state, attempts: 0 }
+        };
+        let work = part.work.iter().map(start).collect();
+        Self {
+            names,
+            node,
+            work,
+            clients: BTreeMap::new(),
+            servers: BTreeMap::new(),
+            done,
+            observations: VecDeque::new(),
+            counts: Counts::default(),
+            scratch: Vec::new(),
+            part,
+        }
+    }
+
+    /// The part it plays.
+    pub const fn part(&self) -> &Part {
+        &self.part
+    }
+
+    /// The node that it plays on.
+    pub const fn node(&self) -> &Node {
+        &self.node
+    }
+
+    fn name(&self, device: DeviceId) -> String {
+        self.names.get(&device).cloned().unwrap_or_else(|| device.to_string())
+    }
+
+    fn device(&self, name: &str) -> Option<DeviceId> {
+        self.part.peers.iter().find(|peer| peer.name == name).map(|peer| DeviceId::from_bytes(peer.device.0))
+    }
+
+    /// Acts on all that the node tells, until it has nothing more to tell.
+    fn settle(&mut self, now: Instant) {
+        while let Some(event) = self.node.poll_event() {
+            self.on_event(now, event);
+        }
+        self.start_work(now);
+        self.report_marks();
+    }
+
+    fn start_work(&mut self, now: Instant) {
+        for at in 0..self.work.len() {
+            if let State::Waiting(due) = self.work[at].state
+                && due <= now
+            {
+                self.work[at].state = State::Due;
+            }
+            if self.work[at].state == State::Due {
+                self.try_work(now, at);
+            }
+        }
+    }
+
+    fn try_work(&mut self, now: Instant, at: usize) {
+        let work = &self.part.work[at];
+        let Some(device) = self.device(&work.peer) else { return };
+        if !self.node.is_connected(device) {
+            return self.node.connect(now, device);
+        }
+        let priority = Priority::new(work.priority).unwrap_or(Priority::LAST);
+        match self.node.open(now, device, &work.service, priority) {
+            Ok(stream) => {
+                let attempt = self.work[at].attempts;
+                self.work[at] = Progress { state: State::Trying, attempts: attempt + 1 };
+                self.clients.insert(stream, (at, Client::new(work, attempt)));
+                self.see(work.id, WorkSeen::Started { attempt });
+                self.advance_client(now, stream);
+            }
+            Err(_) => self.work[at].state = State::Waiting(now + RETRY_AFTER),
+        }
+    }
+
+    fn on_event(&mut self, now: Instant, event: Event) {
+        match event {
+            Event::Discovered { device, .. } => {
+                let peer = self.name(device);
+                self.observations.push_back(Observation::Discovered { peer });
+            }
+            Event::SessionUp { device, .. } => {
+                let peer = self.name(device);
+                self.observations.push_back(Observation::SessionUp { peer });
+            }
+            Event::SessionDown { session, device, reason } => {
+                let (peer, reason) = (self.name(device), reason.to_string());
+                self.drop_streams(now, |stream| stream.session == session, &reason);
+                self.observations.push_back(Observation::SessionDown { peer, reason });
+            }
+            Event::SessionFailed { device: Some(device), reason, .. } => {
+                let (peer, reason) = (self.name(device), reason.to_string());
+                self.observations.push_back(Observation::SessionDown { peer, reason });
+            }
+            Event::SessionFailed { device: None, .. } | Event::Lost { .. } => {}
+            Event::Accepted { stream, device, service, .. } => {
+                let server = Server::new(self.name(device), service);
+                self.servers.insert(stream, server);
+                self.advance_server(now, stream);
+            }
+            Event::Opened { stream } => {
+                if let Some((_, client)) = self.clients.get_mut(&stream) {
+                    client.opened();
+                }
+                self.advance(now, stream);
+            }
+            Event::Readable { stream } | Event::Writable { stream } => self.advance(now, stream),
+            Event::Finished { stream } => {
+                if let Some((_, client)) = self.clients.get_mut(&stream) {
+                    client.peer_finished();
+                }
+                if let Some(server) = self.servers.get_mut(&stream) {
+                    server.peer_finished();
+                }
+                self.advance(now, stream);
+            }
+            Event::Reset { stream, code } => self.on_reset(now, stream, code),
+        }
+    }
+
+    fn on_reset(&mut self, now: Instant, stream: StreamKey, code: u32) {
+        self.servers.remove(&stream);
+        let Some((at, _)) = self.clients.remove(&stream) else { return };
+        let is_denied = code == Reject::ServiceDenied.code();
+        match (is_denied, self.part.work[at].expect) {
+            (true, Expect::Denied) => self.end_work(at, Outcome::Done { messages: 0, bytes: 0 }),
+            (true, _) => self.end_work(at, Outcome::Unexpected("denied".into())),
+            (false, _) => self.fail_work(now, at, CodeName(code).to_string()),
+        }
+    }
+
+    fn drop_streams(&mut self, now: Instant, is_gone: impl Fn(&StreamKey) -> bool, reason: &str) {
+        self.servers.retain(|stream, _| !is_gone(stream));
+        let gone: Vec<_> = self.clients.keys().filter(|stream| is_gone(stream)).copied().collect();
+        for stream in gone {
+            if let Some((at, _)) = self.clients.remove(&stream) {
+                self.fail_work(now, at, reason.into());
+            }
+        }
+    }
+
+    fn advance(&mut self, now: Instant, stream: StreamKey) {
+        if self.clients.contains_key(&stream) {
+            self.advance_client(now, stream);
+        } else {
+            self.advance_server(now, stream);
+        }
+    }
+
+    fn advance_client(&mut self, now: Instant, stream: StreamKey) {
+        let Self { clients, node, part, counts, .. } = self;
+        let Some((at, client)) = clients.get_mut(&stream) else { return };
+        let at = *at;
+        let Some(outcome) = client.advance(now, node, stream, &part.work[at], counts) else { return };
+        self.clients.remove(&stream);
+        if !matches!(outcome, Outcome::Done { .. }) {
+            // It may have ended already: then there is nothing to reset.
+            let _ = self.node.reset(now, stream, code::CANCELLED);
+        }
+        match outcome {
+            Outcome::Failed(reason) => self.fail_work(now, at, reason),
+            outcome => self.end_work(at, outcome),
+        }
+    }
+
+    fn advance_server(&mut self, now: Instant, stream: StreamKey) {
+        let Self { servers, node, counts, scratch, observations, .. } = self;
+        let Some(server) = servers.get_mut(&stream) else { return };
+        let is_over = server.advance(now, node, stream, counts, scratch, |seen| observations.push_back(seen));
+        if is_over {
+            servers.remove(&stream);
+        }
+    }
+
+    fn end_work(&mut self, at: usize, outcome: Outcome) {
+        self.work[at].state = State::Over;
+        let work = &self.part.work[at];
+        let (id, as_expected) = (work.id, work.expect);
+        let seen = match outcome {
+            Outcome::Done { messages, bytes } => WorkSeen::Done { as_expected, messages, bytes },
+            Outcome::Unexpected(seen) | Outcome::Failed(seen) => WorkSeen::Unexpected { seen },
+        };
+        self.done.add(id);
+        self.see(id, seen);
+    }
+
+    fn fail_work(&mut self, now: Instant, at: usize, reason: String) {
+        let attempt = self.work[at].attempts.saturating_sub(1);
+        self.work[at].state = State::Waiting(now + RETRY_AFTER);
+        self.see(self.part.work[at].id, WorkSeen::Failed { attempt, reason });
+    }
+
+    fn see(&mut self, id: u32, seen: WorkSeen) {
+        self.observations.push_back(Observation::Work { id, seen });
+    }
+
+    fn report_marks(&mut self) {
+        let Counts { sent, received } = self.counts;
+        let observations = &mut self.observations;
+        self.part.marks.retain(|mark| {
+            let reached = match mark.kind {
+                MarkKind::Sent => sent,
+                MarkKind::Received => received,
+            };
+            if reached >= mark.bytes {
+                observations.push_back(Observation::Marked { id: mark.id });
+            }
+            reached < mark.bytes
+        });
+    }
+
+    fn next_retry(&self) -> Option<Instant> {
+        let due = |progress: &Progress| match progress.state {
+            State::Waiting(at) => Some(at),
+            State::Due | State::Trying | State::Over => None,
+        };
+        self.work.iter().filter_map(due).min()
+    }
+}
+
+/// What the part says of the node, on top of the limits.
+fn configure(part: &Part, mut config: Config) -> Config {
+    config.port = part.port;
+    config.services.clone_from(&part.serves);
+    let trusted = part.peers.iter().filter(|peer| peer.trusted);
+    config.trusted = trusted.map(|peer| DeviceId::from_bytes(peer.device.0)).collect();
+    config.policy = Policy::default();
+    for allow in &part.allow {
+        for peer in part.peers.iter().filter(|peer| peer.name == allow.peer) {
+            config.policy.allow(DeviceId::from_bytes(peer.device.0), &allow.service);
+        }
+    }
+    config
+}
+
+impl Machine for Actor {
+    type Command = Infallible;
+    type Event = Observation;
+
+    fn handle(&mut self, now: Instant, input: Input<'_, Infallible>) {
+        if let Input::Stored { key, .. } = input {
+            self.done.stored(key);
+        }
+        self.node.handle(now, input.without_commands());
+        self.settle(now);
+    }
+
+    fn poll(&mut self) -> Option<Output<'_, Observation>> {
+        if let Some(observation) = self.observations.pop_front() {
+            return Some(Output::Event(observation));
+        }
+        if self.done.wants_store() {
+            let (key, bytes) = self.done.store();
+            return Some(Output::Store { key, bytes });
+        }
+        self.node.poll_output().map(Output::without_events)
+    }
+
+    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+        let filled = self.node.fill(pipe, room);
+        let now = self.node.now();
+        self.settle(now);
+        filled
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        [self.node.next_timeout(), self.next_retry()].into_iter().flatten().min()
+    }
+}

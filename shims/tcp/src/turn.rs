@@ -1,0 +1,242 @@
+//! One turn of the event loop: drain, wait, hand in what is ready, each kind bounded.
+
+use std::io::{self, ErrorKind};
+use std::ops::ControlFlow;
+use std::time::Duration as StdDuration;
+
+use machine::{Input, Instant, Machine, Output, PipeEnd, PipeId};
+
+use crate::clock::std_duration;
+use crate::datagrams::Source;
+use crate::driver::{DATAGRAMS, Driver, GROUP, LISTENER, WAKER};
+use crate::pipe::{Pipe, Received};
+
+/// A machine that answers every answer at once would else keep a turn from ending.
+const OUTPUTS_PER_TURN: u32 = 4_096;
+/// Of each of the two sockets.
+const DATAGRAMS_PER_TURN: u32 = 64;
+const ACCEPTS_PER_TURN: u32 = 16;
+const COMMANDS_PER_TURN: u32 = 64;
+
+pub(crate) struct Turn<'a, M: Machine, F> {
+    driver: &'a mut Driver<M>,
+    on_event: F,
+    /// How many more outputs this turn takes from the machine. None once the application has broken off: draining late is
+    /// legal, and nothing that was received is lost.
+    outputs: u32,
+    has_broken: bool,
+}
+
+impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, F> {
+    pub(crate) fn new(driver: &'a mut Driver<M>, on_event: F) -> Self {
+        Self { driver, on_event, outputs: OUTPUTS_PER_TURN, has_broken: false }
+    }
+
+    pub(crate) fn run(mut self, max_wait: Option<StdDuration>) -> io::Result<ControlFlow<()>> {
+        self.driver.outputs_left = false;
+        self.drain();
+        self.wait(max_wait)?;
+        self.commands();
+        self.datagrams(Source::Own);
+        self.datagrams(Source::Group);
+        self.accept();
+        self.pipes();
+        self.timers();
+        let is_over = self.has_broken || self.driver.inbox.is_stopped();
+        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    }
+
+    /// Does what the machine wants, until it wants no more.
+    fn drain(&mut self) {
+        let driver = &mut *self.driver;
+        while self.outputs > 0 {
+            let Some(output) = driver.machine.poll() else { return };
+            self.outputs -= 1;
+            match output {
+                Output::Datagram { to, bytes } => driver.datagrams.send(to, bytes),
+                Output::FillPipe { pipe } => driver.pipes.want_fill(pipe),
+                Output::FinishPipe { pipe } => driver.pipes.finish(pipe),
+                Output::ClosePipe { pipe } => driver.pipes.remove(pipe),
+                Output::OpenPipe { pipe, to } => {
+                    let now = driver.clock.now();
+                    if let Err(reason) = driver.pipes.open(now, pipe, to.into()) {
+                        driver.machine.handle(now, Input::PipeClosed { pipe, reason });
+                    }
+                }
+                Output::Store { key, bytes } => {
+                    let result = driver.store.put(key, bytes);
+                    let key = key.to_owned();
+                    driver.machine.handle(driver.clock.now(), Input::Stored { key: &key, result });
+                }
+                Output::Event(event) => {
+                    if (self.on_event)(&mut driver.machine, event).is_break() {
+                        self.has_broken = true;
+                        self.outputs = 0;
+                    }
+                }
+            }
+        }
+        driver.outputs_left = true;
+    }
+
+    fn input(&mut self, input: Input<'_, M::Command>) {
+        self.driver.machine.handle(self.driver.clock.now(), input);
+        self.drain();
+    }
+
+    /// Collects the kernel's edges; waits for one if nothing else is to do.
+    fn wait(&mut self, max_wait: Option<StdDuration>) -> io::Result<()> {
+        let timeout = if self.is_busy() { Some(StdDuration::ZERO) } else { self.patience(max_wait) };
+        let Driver { poll, events, listener, datagrams, pipes, .. } = &mut *self.driver;
+        match poll.poll(events, timeout) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()), // by a signal: the turn ends early
+            waited => waited?,
+        }
+        for event in &*events {
+            match event.token() {
+                LISTENER => listener.on_ready(),
+                DATAGRAMS => datagrams.on_ready(Source::Own),
+                GROUP => datagrams.on_ready(Source::Group),
+                WAKER => {} // commands are looked for in every turn
+                _ => pipes.on_ready(event),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self) -> bool {
+        let driver = &*self.driver;
+        driver.outputs_left
+            || driver.commands_left
+            || driver.inbox.is_stopped()
+            || driver.datagrams.is_ready()
+            || driver.pipes.queued() > 0
+            || driver.listener.is_ready(driver.clock.now())
+    }
+
+    /// How long the machine, the dials, a pause of the listener and the caller can wait.
+    fn patience(&self, max_wait: Option<StdDuration>) -> Option<StdDuration> {
+        let driver = &*self.driver;
+        let deadlines = [driver.machine.next_timeout(), driver.pipes.next_timeout(), driver.listener.next_timeout()];
+        let deadline: Option<Instant> = deadlines.into_iter().flatten().min();
+        let until = deadline.map(|deadline| std_duration(deadline.saturating_since(driver.clock.now())));
+        until.into_iter().chain(max_wait).min()
+    }
+
+    fn commands(&mut self) {
+        self.driver.commands_left = false;
+        for _ in 0..COMMANDS_PER_TURN {
+            let Some(command) = self.driver.inbox.next() else { return };
+            self.input(Input::Command(command));
+        }
+        self.driver.commands_left = true;
+    }
+
+    fn datagrams(&mut self, source: Source) {
+        for _ in 0..DATAGRAMS_PER_TURN {
+            let Driver { datagrams, machine, buffer, clock, .. } = &mut *self.driver;
+            let Some((from, length)) = datagrams.receive(source, buffer) else { return };
+            machine.handle(clock.now(), Input::Datagram { from, bytes: &buffer[..length] });
+            self.drain();
+        }
+    }
+
+    fn accept(&mut self) {
+        for _ in 0..ACCEPTS_PER_TURN {
+            let Some((socket, from)) = self.driver.listener.accept(self.driver.clock.now()) else { return };
+            if let Some(pipe) = self.driver.pipes.accept(socket) {
+                self.input(Input::PipeAccepted { pipe, from: from.into() });
+            }
+        }
+    }
+
+    /// Gives every pipe that has something to do one visit.
+    fn pipes(&mut self) {
+        for _ in 0..self.driver.pipes.queued() {
+            let Some(pipe) = self.driver.pipes.next() else { return };
+            self.visit(pipe);
+            self.driver.pipes.queue_if_busy(pipe);
+        }
+    }
+
+    fn visit(&mut self, pipe: PipeId) {
+        if self.is_connected(pipe) {
+            self.receive(pipe);
+            self.send(pipe);
+            if self.step(pipe, |state, _, _| state.is_over()) == Some(true) {
+                self.close(pipe, PipeEnd::Finished);
+            }
+        }
+    }
+
+    fn is_connected(&mut self, pipe: PipeId) -> bool {
+        let pipes = &mut self.driver.pipes;
+        if pipes.get_mut(pipe).is_some_and(|state| state.dial_deadline.is_none()) {
+            return true;
+        }
+        match pipes.is_answered(pipe) {
+            Ok(true) => {
+                self.input(Input::PipeOpened { pipe });
+                true
+            }
+            Ok(false) => false,
+            Err(reason) => {
+                self.close(pipe, reason);
+                false
+            }
+        }
+    }
+
+    /// Reads once: one pipe's flood waits while the others have their visit.
+    fn receive(&mut self, pipe: PipeId) {
+        match self.step(pipe, |state, buffer, _| state.receive(buffer)) {
+            Some(Received::Bytes(length)) => {
+                let Driver { machine, buffer, clock, .. } = &mut *self.driver;
+                machine.handle(clock.now(), Input::PipeBytes { pipe, bytes: &buffer[..length] });
+                self.drain();
+            }
+            Some(Received::Finished) => self.input(Input::PipeFinished { pipe }),
+            Some(Received::Nothing) | None => {}
+        }
+    }
+
+    fn send(&mut self, pipe: PipeId) {
+        let was_filled =
+            self.step(pipe, |state, buffer, machine| state.send(buffer, &mut |room| machine.fill(pipe, room)));
+        if was_filled == Some(true) {
+            self.drain();
+        }
+    }
+
+    /// Does `work` on a pipe that is still there, and closes the pipe if it fails.
+    fn step<T>(
+        &mut self,
+        pipe: PipeId,
+        work: impl FnOnce(&mut Pipe, &mut [u8], &mut M) -> Result<T, PipeEnd>,
+    ) -> Option<T> {
+        let Driver { pipes, buffer, machine, .. } = &mut *self.driver;
+        match work(pipes.get_mut(pipe)?, buffer, machine) {
+            Ok(done) => Some(done),
+            Err(reason) => {
+                self.close(pipe, reason);
+                None
+            }
+        }
+    }
+
+    fn close(&mut self, pipe: PipeId, reason: PipeEnd) {
+        self.driver.pipes.remove(pipe);
+        self.input(Input::PipeClosed { pipe, reason });
+    }
+
+    /// After all that was ready: a machine that was held up does not time out on what has arrived meanwhile.
+    fn timers(&mut self) {
+        let now = self.driver.clock.now();
+        while let Some(pipe) = self.driver.pipes.expired(now) {
+            self.close(pipe, PipeEnd::TimedOut);
+        }
+        if self.driver.machine.next_timeout().is_some_and(|deadline| deadline <= now) {
+            self.input(Input::Timeout);
+        }
+    }
+}

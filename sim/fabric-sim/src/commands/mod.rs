@@ -1,0 +1,29 @@
+//! One module a command: each takes its arguments and says how the program ends.
+
+mod check;
+mod list;
+mod new;
+mod run;
+
+use crate::cli::{Cli, Command, Exit};
+use crate::scenario;
+use crate::terminal::Terminal;
+use clap::CommandFactory;
+
+pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
+    let done = match &cli.command {
+        Command::Run(args) => run::run(args, terminal),
+        Command::Check(args) => check::check(args, terminal),
+        Command::List { dir } => list::list(dir, terminal),
+        Command::New { name } => new::new(name, terminal),
+        Command::Schema => terminal.result(&format!("{:#}\n", scenario::schema())),
+        Command::Completions { shell } => completions(*shell, terminal),
+    };
+    done.err().unwrap_or(Exit::Held)
+}
+
+fn completions(shell: clap_complete::Shell, terminal: &Terminal) -> Result<(), Exit> {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "fabric-sim", &mut script);
+    terminal.result(&String::from_utf8_lossy(&script))
+}

@@ -1,0 +1,164 @@
+//! `run`: one scenario, one seed, one verdict.
+
+use crate::cli::{Exit, Format, RunArgs};
+use crate::report::{Head, human, json};
+use crate::scenario::{self, Scenario};
+use crate::suites::Tap;
+use crate::terminal::Terminal;
+use crate::worlds::sim::{self as world, Run};
+use ::sim::Sink;
+use fabric::Config;
+use fabric::suite::{RealSuite, Suite};
+use scenario_actor::Actor;
+use std::cell::RefCell;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
+    let scenario = load(args, terminal)?;
+    let head = Head::new(args, &scenario);
+    terminal.say(&human::head(&head, terminal));
+    let trace = Trace::open(args).map_err(|error| {
+        terminal.say(&format!("error: {error}"));
+        Exit::Usage
+    })?;
+    let watch = Stopwatch::start();
+    let run = play(&scenario, args.seed, trace.as_ref().map(Trace::sink));
+    let wall = watch.millis();
+    finish_trace(trace, terminal)?;
+    let exit = judge(&run, || play(&scenario, args.seed, None));
+    let result = format!("{:#}\n", json::result(&head, &run, exit));
+    if let Some(dir) = &args.out {
+        write_result(&dir.join("result.json"), &result, terminal)?;
+    }
+    match args.format {
+        Format::Human => terminal.say(&human::summary(&head, &run, exit, wall, terminal)),
+        Format::Json => terminal.result(&result)?,
+    }
+    if args.format == Format::Json && exit != Exit::Held {
+        terminal.say(&human::next_steps(&head, exit, terminal));
+    }
+    if exit == Exit::Held { Ok(()) } else { Err(exit) }
+}
+
+fn load(args: &RunArgs, terminal: &Terminal) -> Result<Rc<Scenario>, Exit> {
+    scenario::load(&args.scenario, &args.overrides).map(Rc::new).map_err(|invalid| {
+        terminal.say(invalid.render(terminal.style()).trim_end());
+        Exit::Usage
+    })
+}
+
+fn play(scenario: &Rc<Scenario>, seed: u64, sink: Option<Sink>) -> Run {
+    let (tap, real): (_, Arc<dyn Suite>) = (Tap::default(), Arc::new(RealSuite));
+    let watched = tap.clone();
+    world::run(scenario, seed, sink, &tap, move |boot, part| {
+        let start = format!("{} start {}", part.name, boot.incarnation);
+        let suite = watched.suite(Arc::clone(&real), &start);
+        Actor::new(&boot, part, Arc::new(suite), Config { announce: true, ..Config::default() })
+    })
+}
+
+/// What the program says by its exit code. A run that failed is run `again`, since a failure that does not come back
+/// under its own seed is the worse one.
+fn judge(run: &Run, again: impl FnOnce() -> Run) -> Exit {
+    match () {
+        () if run.failed() && !run.equals(&again()) => Exit::Nondeterminism,
+        () if run.failed() => Exit::Failed,
+        () if run.showed_nothing() => Exit::Nothing,
+        () => Exit::Held,
+    }
+}
+
+/// How long the program itself took: for people only, never for a decision or a result.
+#[expect(clippy::disallowed_types, reason = "wall time is shown to people only")]
+struct Stopwatch(std::time::Instant);
+
+#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "wall time is shown to people only")]
+impl Stopwatch {
+    fn start() -> Self {
+        Self(std::time::Instant::now())
+    }
+
+    fn millis(&self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// The file that a full trace goes to, and the first error in writing it.
+struct Trace {
+    path: PathBuf,
+    state: Rc<RefCell<(BufWriter<File>, io::Result<()>)>>,
+}
+
+impl Trace {
+    fn open(args: &RunArgs) -> Result<Option<Self>, String> {
+        let path = match (&args.trace, &args.out) {
+            (Some(file), _) => file.clone(),
+            (None, Some(dir)) => {
+                fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
+                dir.join("trace.jsonl")
+            }
+            (None, None) => return Ok(None),
+        };
+        let file = File::create(&path).map_err(|error| format!("`{}` cannot be written: {error}", path.display()))?;
+        Ok(Some(Self { path, state: Rc::new(RefCell::new((BufWriter::new(file), Ok(())))) }))
+    }
+
+    fn sink(&self) -> Sink {
+        let state = Rc::clone(&self.state);
+        Box::new(move |line| {
+            let (file, first_error) = &mut *state.borrow_mut();
+            if first_error.is_ok() {
+                *first_error = writeln!(file, "{line}");
+            }
+        })
+    }
+
+    fn finish(self) -> Result<(), String> {
+        let (file, first_error) = &mut *self.state.borrow_mut();
+        let written = core::mem::replace(first_error, Ok(())).and_then(|()| file.flush());
+        written.map_err(|error| format!("`{}` cannot be written: {error}", self.path.display()))
+    }
+}
+
+fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {
+    trace.map_or(Ok(()), Trace::finish).map_err(|error| {
+        terminal.say(&format!("error: {error}"));
+        Exit::Internal
+    })
+}
+
+/// To a temporary name first, so that a result is whole or not there.
+fn write_result(path: &Path, result: &str, terminal: &Terminal) -> Result<(), Exit> {
+    let temporary = path.with_extension("json.part");
+    fs::write(&temporary, result).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
+        terminal.say(&format!("error: `{}` cannot be written: {error}", path.display()));
+        Exit::Internal
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::worlds::sim::script::{BENCH, Lines, play};
+
+    fn run_with(change: impl Fn(&str, &mut Lines) + 'static) -> Run {
+        play(BENCH, change).1
+    }
+
+    fn without(node: &'static str, second: u64) -> Run {
+        run_with(move |name, lines| lines.retain(|(at, _)| name != node || *at != second))
+    }
+
+    #[test]
+    fn the_exit_code_says_what_came_of_the_run() {
+        assert_eq!(judge(&run_with(|_, _| {}), || panic!("a run that holds is not repeated")), Exit::Held);
+        assert_eq!(judge(&without("hub", 2), || without("hub", 2)), Exit::Failed);
+        assert_eq!(judge(&without("hub", 2), || without("phone-1", 2)), Exit::Nondeterminism);
+        let silent = play("tests/scenarios/idle.toml", |_, lines| lines.clear()).1;
+        assert_eq!(judge(&silent, || panic!("a run that shows nothing is not repeated")), Exit::Nothing);
+    }
+}

@@ -1,0 +1,158 @@
+//! Runs all checks of a scenario side by side and keeps their verdicts.
+
+use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TAPPED, count};
+use crate::scenario::Scenario;
+use crate::scenario::units::Nanos;
+use serde::Serialize;
+use sim::Time;
+use std::rc::Rc;
+
+/// How a check ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// The promise was kept: on what.
+    Held(String),
+    /// It was broken: how.
+    Failed(String),
+    /// Nothing could show whether it was kept: why.
+    NotJudged(String),
+}
+
+/// When a promise must hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Kind {
+    Always,
+    Eventually,
+    Sometimes,
+}
+
+/// One line of the result.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    pub(crate) name: String,
+    pub(crate) kind: Kind,
+    /// For an eventual promise.
+    pub(crate) by: Option<Nanos>,
+    pub(crate) outcome: Outcome,
+}
+
+/// What is said of a check that needs a tap, where there is none.
+pub(super) const UNTAPPED: &str = "not tapped";
+
+/// The checks that others than observations judge: they hold unless those say otherwise.
+pub(super) struct Engine(pub(super) &'static str);
+
+impl Check for Engine {
+    fn observe(&mut self, _: &Scenario, _: &Seen) -> Result<(), String> {
+        Ok(())
+    }
+
+    fn conclude(&self, _: &Scenario) -> Outcome {
+        Outcome::Held(self.0.to_owned())
+    }
+}
+
+struct Judged {
+    name: &'static str,
+    by: Option<Nanos>,
+    check: Box<dyn Check>,
+    outcome: Option<Outcome>,
+}
+
+/// Every check of one run.
+pub(crate) struct Judge {
+    scenario: Rc<Scenario>,
+    checks: Vec<Judged>,
+}
+
+impl Judge {
+    /// The checks that the scenario names, and those that every run has.
+    pub(crate) fn new(scenario: Rc<Scenario>) -> Self {
+        let checks = &scenario.checks;
+        let built_in = [NO_PANIC, NO_LIVELOCK].into_iter().filter(|name| !checks.always.contains(name));
+        let always = checks.always.iter().copied().chain(built_in).map(|name| (name, None));
+        let eventually = checks.eventually.iter().map(|(name, by)| (*name, Some(*by)));
+        let known = || ALWAYS.iter().chain(EVENTUALLY);
+        let build = |(name, by)| {
+            let known = known().find(|known| known.name == name)?;
+            Some(Judged { name, by, check: (known.build)(), outcome: None })
+        };
+        let checks = always.chain(eventually).filter_map(build).collect();
+        Self { scenario, checks }
+    }
+
+    /// Shows an observation to every check. The first promise that it breaks: its name, and how.
+    pub(crate) fn observe(&mut self, seen: &Seen) -> Option<(&'static str, String)> {
+        let mut broken = None;
+        for judged in self.checks.iter_mut().filter(|judged| judged.outcome.is_none()) {
+            if let Err(how) = judged.check.observe(&self.scenario, seen) {
+                judged.outcome = Some(Outcome::Failed(how.clone()));
+                broken.get_or_insert((judged.name, how));
+            }
+        }
+        broken
+    }
+
+    /// The times at which an eventual promise is due, in order.
+    pub(crate) fn deadlines(&self) -> Vec<Nanos> {
+        let mut times: Vec<_> = self.checks.iter().filter_map(|judged| judged.by).collect();
+        times.sort_unstable();
+        times.dedup();
+        times
+    }
+
+    /// Judges what is due at `at`. Whether all of it held.
+    pub(crate) fn due(&mut self, at: Nanos) -> bool {
+        let mut held = true;
+        for judged in self.checks.iter_mut().filter(|judged| judged.by == Some(at) && judged.outcome.is_none()) {
+            let outcome = judged.check.conclude(&self.scenario);
+            held &= !matches!(outcome, Outcome::Failed(_));
+            judged.outcome = Some(outcome);
+        }
+        held
+    }
+
+    /// The tap has seen so many records, and nothing that breaks a promise.
+    pub(crate) fn tapped(&mut self, records: u64) {
+        let outcome = match records {
+            0 => Outcome::NotJudged("no record was sealed".into()),
+            records => Outcome::Held(count(records, "record")),
+        };
+        let is_open = |judged: &&mut Judged| TAPPED.contains(&judged.name) && judged.outcome.is_none();
+        for judged in self.checks.iter_mut().filter(is_open) {
+            judged.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// The engine or the tap saw a promise broken.
+    pub(crate) fn fail(&mut self, name: &str, how: String) {
+        let judged = self.checks.iter_mut().find(|judged| judged.name == name);
+        if let Some(judged) = judged
+            && !matches!(judged.outcome, Some(Outcome::Failed(_)))
+        {
+            judged.outcome = Some(Outcome::Failed(how));
+        }
+    }
+
+    /// All verdicts of a run that ended at `end`, in the scenario's order.
+    pub(crate) fn verdicts(self, end: Time) -> Vec<Verdict> {
+        let scenario = &self.scenario;
+        let judged = self.checks.into_iter().map(|judged| {
+            let conclude = || match judged.by {
+                Some(by) => Outcome::NotJudged(format!("the run ended at {}, before {by}", Nanos(end.as_nanos()))),
+                None => judged.check.conclude(scenario),
+            };
+            let kind = if judged.by.is_some() { Kind::Eventually } else { Kind::Always };
+            let outcome = judged.outcome.unwrap_or_else(conclude);
+            Verdict { name: judged.name.to_owned(), kind, by: judged.by, outcome }
+        });
+        let sometimes = scenario.checks.sometimes.iter().map(|name| Verdict {
+            name: name.clone(),
+            kind: Kind::Sometimes,
+            by: None,
+            outcome: Outcome::NotJudged("not judged in a single run".into()),
+        });
+        judged.chain(sometimes).collect()
+    }
+}

@@ -1,0 +1,140 @@
+//! The fabric's promises, judged by what applications see. Each check is a type whose first sentence is its promise.
+//!
+//! A check that saw nothing to judge says so: it did not hold, it was not judged.
+
+mod delivery;
+mod judge;
+mod order;
+mod policy;
+mod sessions;
+mod work;
+
+use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
+use scenario_actor::Observation;
+use sim::Time;
+
+pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
+
+/// One observation: when, whose, and in which start of that node.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) at: Time,
+    pub(crate) node: NodeId,
+    pub(crate) incarnation: u64,
+    pub(crate) what: Observation,
+}
+
+/// A promise, judged from observations in the order in which they happened.
+pub(crate) trait Check {
+    /// Looks at one observation; the error says how it breaks the promise for good.
+    fn observe(&mut self, scenario: &Scenario, seen: &Seen) -> Result<(), String>;
+
+    /// Judges all that was seen: at the deadline of an eventual promise, at the end for the others.
+    fn conclude(&self, scenario: &Scenario) -> Outcome;
+}
+
+/// A check that scenarios can name.
+pub(crate) struct Known {
+    pub(crate) name: &'static str,
+    /// What it promises, in one sentence.
+    pub(crate) promise: &'static str,
+    build: fn() -> Box<dyn Check>,
+}
+
+pub(crate) const WORK_DONE: &str = "work-done";
+/// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
+const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
+
+pub(crate) const NO_PANIC: &str = "no-panic";
+pub(crate) const NO_LIVELOCK: &str = "no-livelock";
+
+/// What no moment of a run may break. The last two are judged in every run, named or not.
+pub(crate) const ALWAYS: &[Known] = &[
+    Known {
+        name: "authenticated-delivery",
+        promise: "A message that a service gets names the device that sent it, and reaches only the one it was meant for.",
+        build: || Box::new(delivery::AuthenticatedDelivery::default()),
+    },
+    Known {
+        name: "messages-in-order",
+        promise: "Each try's messages arrive whole, once and in order, and all of them before its work is done.",
+        build: || Box::new(order::MessagesInOrder::default()),
+    },
+    Known {
+        name: "policy",
+        promise: "Nothing reaches a service that the node's policy does not allow.",
+        build: || Box::new(policy::Policy::default()),
+    },
+    Known {
+        name: "credit-conserved",
+        promise: "No sender exceeds the credit that its receiver gave, and no credit is lost or made up.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "nonces-unique",
+        promise: "No two texts are sealed under one key and nonce.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },
+    Known {
+        name: NO_LIVELOCK,
+        promise: "Time goes on: no instant holds events without end.",
+        build: || Box::new(judge::Engine("time went on")),
+    },
+];
+
+/// What must have come about by a time that the scenario says.
+pub(crate) const EVENTUALLY: &[Known] = &[
+    Known {
+        name: "sessions-up",
+        promise: "Both nodes of each pair with work between them have seen an authenticated session with the other.",
+        build: || Box::new(sessions::SessionsUp::default()),
+    },
+    Known {
+        name: WORK_DONE,
+        promise: "Every piece of work has ended as expected; what has not is named.",
+        build: || Box::new(work::WorkDone::default()),
+    },
+];
+
+/// What the check `name` promises.
+pub(crate) fn promise(name: &str) -> Option<&'static str> {
+    ALWAYS.iter().chain(EVENTUALLY).find(|known| known.name == name).map(|known| known.promise)
+}
+
+/// A number with its noun, in the plural where it must be.
+pub(crate) fn count(number: u64, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", grouped(number))
+}
+
+/// `1,234,567`.
+pub(crate) fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+#[cfg(test)]
+mod testing;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_well() {
+        assert_eq!(grouped(0), "0");
+        assert_eq!(grouped(999), "999");
+        assert_eq!(grouped(1_234_567), "1,234,567");
+        assert_eq!(count(1, "message"), "1 message");
+        assert_eq!(count(1_000, "message"), "1,000 messages");
+    }
+}

@@ -1,0 +1,68 @@
+//! What came of a run, for people ([`human`]) and for programs ([`json`]).
+
+pub(crate) mod human;
+pub(crate) mod json;
+mod layout;
+mod story;
+
+use crate::cli::{BUILD, RunArgs};
+use crate::scenario::Scenario;
+use std::rc::Rc;
+
+/// What is known before the run begins.
+pub(crate) struct Head {
+    pub(crate) scenario: Rc<Scenario>,
+    pub(crate) hash: String,
+    pub(crate) path: String,
+    pub(crate) seed: u64,
+    pub(crate) build: &'static str,
+    overrides: Vec<String>,
+}
+
+impl Head {
+    pub(crate) fn new(args: &RunArgs, scenario: &Rc<Scenario>) -> Self {
+        Self {
+            scenario: Rc::clone(scenario),
+            hash: scenario.hash(),
+            path: args.scenario.display().to_string(),
+            seed: args.seed,
+            build: BUILD,
+            overrides: args.overrides.clone(),
+        }
+    }
+
+    /// The command that makes the same run again, to be pasted into a shell.
+    pub(crate) fn command(&self) -> String {
+        // Whoever runs this by cargo may not have it on the path.
+        let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
+            (None, _) => "fabric-sim",
+            (Some(_), true) => "cargo run --",
+            (Some(_), false) => "cargo run --release --",
+        };
+        let mut words = vec![program.to_owned(), "run".into(), quoted(&self.path), format!("--seed {}", self.seed)];
+        words.extend(self.overrides.iter().map(|text| format!("--set {}", quoted(text))));
+        words.join(" ")
+    }
+}
+
+/// As one word of a POSIX shell.
+fn quoted(text: &str) -> String {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=%:,+".contains(c);
+    if !text.is_empty() && text.chars().all(is_plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quoted;
+
+    #[test]
+    fn a_word_is_quoted_where_a_shell_would_take_it_apart() {
+        assert_eq!(quoted("links.default.loss=5%"), "links.default.loss=5%");
+        assert_eq!(quoted("a b"), "'a b'");
+        assert_eq!(quoted("it's"), r"'it'\''s'");
+        assert_eq!(quoted(""), "''");
+    }
+}

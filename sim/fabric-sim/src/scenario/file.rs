@@ -1,0 +1,238 @@
+//! What can be written in a scenario file: the tables and their keys. What they mean together is `resolve`'s.
+
+use super::read::{At, Named, Raw, section};
+use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
+
+section! {
+    /// A scenario: nodes, the network between them, what they do, what goes wrong, and what must hold all the same.
+    File {
+        /// The version of this format: 1.
+        #[schemars(required, range(min = 1, max = 1))]
+        schema: At<u32>,
+        /// What the scenario is called: letters, digits and hyphens.
+        #[schemars(required)]
+        name: At<String>,
+        /// Files to start from, relative to this one. Tables are merged key by key and this file wins; `work` and
+        /// `faults.timeline` are appended.
+        #[expect(dead_code, reason = "followed before the files are one; here it is for the schema")]
+        include: Vec<At<String>>,
+        /// The virtual time at which the run ends.
+        #[schemars(required)]
+        stop_at: At<Nanos>,
+        /// The devices, by name.
+        #[schemars(required)]
+        nodes: Named<NodeSection>,
+        /// How links behave: `default`, `"a <-> b"` for both directions, `"a -> b"` for one. Names may hold `*`. A later
+        /// entry overrides an earlier one key by key.
+        links: Named<LinkSection>,
+        /// How pipes (TCP connections) behave on top of the links that they cross.
+        pipes: PipesSection,
+        /// Liberties that every driver may take, taken at random.
+        perturb: PerturbSection,
+        /// What nodes do.
+        work: Vec<WorkSection>,
+        /// What goes wrong.
+        faults: FaultsSection,
+        /// What must hold.
+        check: CheckSection,
+        /// Keys drawn anew for every seed of a sweep: a range such as "0%..20%", or a list of choices.
+        swarm: Named<Raw>,
+    }
+}
+
+section! {
+    /// One device, or several of a kind.
+    NodeSection {
+        /// How many: `phone` with a count of 2 is `phone-1` and `phone-2`. Without it there is one, called `phone`.
+        count: At<u32>,
+        /// Services it serves: `echo` sends every message back, any other takes messages.
+        serves: Vec<At<String>>,
+        /// Who may open what: `"phone-*"` for all that it serves, `"phone-*/files"` for one service. All else is denied.
+        allow: Vec<At<String>>,
+        /// Which nodes it trusts, so that sessions with them come up; every node unless said.
+        trusts: Vec<At<String>>,
+        /// What its clock shows at the start.
+        clock_offset: At<Nanos>,
+        /// How fast its clock runs.
+        clock_skew: At<Skew>,
+        /// When it boots first.
+        starts_at: At<Nanos>,
+        /// How its storage behaves.
+        disk: DiskSection,
+    }
+}
+
+section! {
+    /// A node's storage. Perfect and immediate unless said.
+    DiskSection {
+        /// From a write to its answer.
+        delay: At<Delay>,
+        /// A write fails.
+        fail: At<Percent>,
+        /// A write that a crash interrupts leaves a mix of old and new.
+        torn: At<Percent>,
+        /// A stored value has one bit flipped at a restart.
+        rot: At<Percent>,
+    }
+}
+
+section! {
+    /// One direction of a link. Perfect unless said.
+    LinkSection {
+        /// From sending to arrival.
+        delay: At<Delay>,
+        /// Each packet is lost with this chance.
+        loss: At<Percent>,
+        /// Losses in a row.
+        burst: BurstSection,
+        /// A second copy arrives.
+        duplicate: At<Percent>,
+        /// A packet is held back, so that later ones pass it.
+        reorder: At<Percent>,
+        /// One bit is flipped.
+        corrupt: At<Percent>,
+        /// The packet's tail is missing.
+        truncate: At<Percent>,
+        /// Bits a second.
+        rate: At<BitRate>,
+        /// Bytes that wait for the rate; what does not fit is lost.
+        queue: At<Bytes>,
+        /// Longest datagram in bytes, at least 64.
+        mtu: At<Bytes>,
+    }
+}
+
+section! {
+    /// Losses in a row (Gilbert's model): everything is lost while a burst lasts.
+    BurstSection {
+        /// The chance, at each packet, that a burst begins.
+        #[schemars(required)]
+        enter: At<Percent>,
+        /// The chance, at each packet of a burst, that it is over.
+        #[schemars(required)]
+        leave: At<Percent>,
+    }
+}
+
+section! {
+    /// TCP connections. Roomy and reliable unless said.
+    PipesSection {
+        /// Bytes under way or unread in one direction, at most.
+        buffer: At<Bytes>,
+        /// Longest segment.
+        segment: At<Bytes>,
+        /// A writer is offered from 1 to so many bytes of room at once.
+        room_max: At<Bytes>,
+        /// A reader gets pieces of 1 to so many bytes; whole segments unless said.
+        chunk_max: At<Bytes>,
+        /// A dial is refused.
+        refuse: At<Percent>,
+        /// A dial is never answered.
+        silent: At<Percent>,
+        /// The pipe is reset, drawn for each segment.
+        reset: At<Percent>,
+        /// How long a dial or an unanswered segment is tried.
+        patience: At<Nanos>,
+    }
+}
+
+section! {
+    /// Liberties of drivers. None is taken unless said.
+    PerturbSection {
+        /// A timer fires before its time.
+        spurious_timeout: At<Percent>,
+        /// A node's outputs are collected up to 1 ms late.
+        late_drain: At<Percent>,
+    }
+}
+
+section! {
+    /// Something to do: open a stream, send messages, and see what comes of it.
+    WorkSection {
+        /// When, after the node's first boot and by its own clock.
+        #[schemars(required)]
+        at: At<Nanos>,
+        /// Who does it; with `*`, each that matches.
+        #[schemars(required)]
+        from: At<String>,
+        /// The node and its service: `"hub/echo"`.
+        #[schemars(required)]
+        open: At<String>,
+        /// How many bytes to send in all; none unless said.
+        send: At<Bytes>,
+        /// The size of one message, drawn from a range; `1KiB..16KiB` unless said.
+        chunk: At<Range<Bytes>>,
+        /// 0 (first) to 7 (last); 3 unless said.
+        priority: At<u32>,
+        /// How it ends well: `echoed`, `delivered` or `denied`. Unless said, `echoed` for `echo` and `delivered` for others.
+        #[schemars(extend("enum" = ["echoed", "delivered", "denied"]))]
+        expect: At<String>,
+    }
+}
+
+section! {
+    /// What goes wrong.
+    FaultsSection {
+        /// Faults by time or by trigger.
+        timeline: Vec<FaultSection>,
+    }
+}
+
+section! {
+    /// One fault: when it begins, what it is (one of the keys from `partition` to `disk`), and how long it lasts.
+    FaultSection {
+        /// The time at which it begins.
+        at: At<Nanos>,
+        /// What begins it: `"phone-2 sent 300KiB"` or `"phone-1 received 1MiB"`.
+        when: At<String>,
+        /// How long it lasts; to the end of the run unless said.
+        #[schemars(rename = "for")]
+        lasts: At<Nanos>,
+        /// Two sides that cannot reach each other.
+        #[schemars(length(min = 2, max = 2))]
+        partition: At<Vec<At<String>>>,
+        /// The first side cannot reach the second; the other direction works.
+        #[schemars(length(min = 2, max = 2))]
+        one_way: At<Vec<At<String>>>,
+        /// Two sides, cut off and joined again `every` so often.
+        #[schemars(length(min = 2, max = 2))]
+        flap: At<Vec<At<String>>>,
+        /// For `flap`: cut off for so long, then joined for as long.
+        every: At<Nanos>,
+        /// The process dies and starts again after `down`.
+        restart: At<String>,
+        /// For `restart`: how long the node is down.
+        down: At<Nanos>,
+        /// The device loses power; it is back when the fault ends.
+        crash: At<String>,
+        /// The node stands still while the world goes on.
+        pause: At<String>,
+        /// The node's clock leaps forward `by` a duration.
+        clock_jump: At<String>,
+        /// The node's clock runs fast or slow `by` so many ppm.
+        clock_rate: At<String>,
+        /// For `clock_jump` a duration, for `clock_rate` a rate such as "200ppm".
+        by: At<String>,
+        /// A link, as in `links`, that behaves as `becomes` says.
+        link: At<String>,
+        /// A node whose storage behaves as `becomes` says.
+        disk: At<String>,
+        /// For `link` the keys of a link, for `disk` those of a disk; what is not named stays.
+        becomes: Raw,
+        /// Two sides between which every pipe is reset.
+        #[schemars(length(min = 2, max = 2))]
+        reset: At<Vec<At<String>>>,
+    }
+}
+
+section! {
+    /// What must hold.
+    CheckSection {
+        /// Promises that no moment may break; all of them unless said.
+        always: Vec<At<String>>,
+        /// What must have come about by a time.
+        eventually: Named<At<Nanos>>,
+        /// What some run of a sweep must show; not judged in a single run.
+        sometimes: Vec<At<String>>,
+    }
+}

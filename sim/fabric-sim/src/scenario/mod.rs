@@ -1,0 +1,97 @@
+//! Scenarios: from a file, what it includes and the arguments over it, to plain data with everything settled.
+//!
+//! Text becomes a tree that knows its places ([`tree`], [`json`]); files and arguments are laid over one another
+//! ([`include`]); the tree becomes plain structs ([`file`]); names, counts and defaults are settled ([`resolve`]). Every
+//! step collects all that is wrong ([`problem`]). Runs nothing.
+
+mod file;
+mod include;
+mod json;
+mod problem;
+mod read;
+mod resolve;
+pub(crate) mod resolved;
+mod source;
+mod swarm;
+mod tree;
+pub(crate) mod units;
+
+pub(crate) use problem::Style;
+pub(crate) use resolved::Scenario;
+pub(crate) use source::read as read_text;
+
+use problem::Problems;
+use source::Sources;
+use std::path::Path;
+
+/// Why a scenario does not load: everything that is wrong with it.
+#[derive(Debug)]
+pub(crate) struct Invalid {
+    sources: Sources,
+    problems: Problems,
+}
+
+impl Invalid {
+    /// Shows every problem at its place.
+    pub(crate) fn render(self, style: Style) -> String {
+        self.problems.render(&self.sources, style)
+    }
+
+    /// How many things are wrong.
+    pub(crate) const fn count(&self) -> usize {
+        self.problems.len()
+    }
+}
+
+/// Loads the scenario at `path`, with arguments `KEY=VALUE` that override it.
+pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Scenario, Invalid> {
+    let (mut sources, mut problems) = (Sources::default(), Problems::default());
+    match settle(path, overrides, &mut sources, &mut problems) {
+        Some(scenario) if problems.is_empty() => Ok(scenario),
+        _ => Err(Invalid { sources, problems }),
+    }
+}
+
+fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Scenario> {
+    let (mut table, span) = include::load(path, sources, problems)?;
+    for text in overrides {
+        if let Some(over) = include::argument(text, sources, problems) {
+            tree::merge(&mut table, over, tree::Merge::Override);
+        }
+    }
+    let file = include::whole(table.clone(), span, problems)?;
+    let mut scenario = resolve::resolve(&file, sources, problems)?;
+    // What does not load as it is says nothing about what a sweep would make of it.
+    if problems.is_empty() {
+        scenario.swarm = swarm::check(&file, &swarm::Trial { table: &table, span, sources }, problems);
+    }
+    Some(scenario)
+}
+
+/// The JSON Schema of scenario files, for editors.
+pub(crate) fn schema() -> serde_json::Value {
+    let mut schema = schemars::schema_for!(file::File).to_value();
+    drop_null(&mut schema);
+    schema
+}
+
+/// TOML has no null: what may be left out is just left out.
+fn drop_null(schema: &mut serde_json::Value) {
+    match schema {
+        serde_json::Value::Object(map) => {
+            if let Some(types) = map.get_mut("type").and_then(serde_json::Value::as_array_mut) {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    map.insert("type".into(), only);
+                }
+            }
+            if let Some(any) = map.get_mut("anyOf").and_then(serde_json::Value::as_array_mut) {
+                any.retain(|option| option.get("type").is_none_or(|kind| kind != "null"));
+            }
+            map.values_mut().for_each(drop_null);
+        }
+        serde_json::Value::Array(items) => items.iter_mut().for_each(drop_null),
+        _ => {}
+    }
+}

@@ -1,0 +1,92 @@
+//! What each node is: its clock, its storage, what it serves, whom it allows and trusts.
+
+use super::names::{Names, is_name};
+use super::value;
+use crate::scenario::file::{DiskSection, File, NodeSection};
+use crate::scenario::problem::Problems;
+use crate::scenario::read::{At, did_you_mean};
+use crate::scenario::resolved::{Disk, Node, NodeId};
+use crate::scenario::units::{Nanos, Skew};
+use fabric::discovery::announce::SIGNED_SERVICES_MAX;
+
+pub(super) fn resolve(file: &File, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
+    let mut kinds = Vec::new();
+    for (_, section) in file.nodes.iter().flat_map(|named| &named.0) {
+        check_section(section, stop_at, problems);
+        kinds.push(kind(section, names, problems));
+    }
+    let member = |(id, name, table): (NodeId, &str, usize)| {
+        let mut node = Node { name: name.to_owned(), ..kinds[table].clone() };
+        node.allow.retain(|(peer, _)| *peer != id);
+        node
+    };
+    names.iter().map(member).collect()
+}
+
+fn check_section(section: &NodeSection, stop_at: Nanos, problems: &mut Problems) {
+    if let Some(late) = section.starts_at.as_ref().filter(|starts| starts.value >= stop_at) {
+        problems.at(late.span, "this node would never start", format!("the run ends at {stop_at}"));
+    }
+    let serves = section.serves.as_deref().unwrap_or_default();
+    for (place, service) in serves.iter().enumerate() {
+        if !is_name(&service.value) {
+            problems.at(service.span, "a service's name is 1 to 64 letters, digits, `-` and `_`", "not a name");
+        } else if place == usize::from(SIGNED_SERVICES_MAX) {
+            let message = format!("a node serves at most {SIGNED_SERVICES_MAX} services: no announce holds more");
+            problems.at(service.span, message, "one too many");
+        } else if serves[..place].iter().any(|other| other.value == service.value) {
+            problems.at(service.span, format!("`{}` is there twice", service.value), "the second one");
+        }
+    }
+}
+
+/// What all nodes of one table have in common; they may allow themselves here.
+fn kind(section: &NodeSection, names: &Names, problems: &mut Problems) -> Node {
+    let serves: Vec<String> = section.serves.iter().flatten().map(|service| service.value.clone()).collect();
+    let mut allow: Vec<_> =
+        section.allow.iter().flatten().flat_map(|rule| permissions(rule, &serves, names, problems)).collect();
+    allow.sort();
+    allow.dedup();
+    let trusts = section.trusts.as_ref().map(|patterns| {
+        let mut trusted: Vec<_> = patterns.iter().flat_map(|pattern| names.side(pattern, problems)).collect();
+        trusted.sort_unstable();
+        trusted.dedup();
+        trusted
+    });
+    Node {
+        name: String::new(),
+        starts_at: value(section.starts_at.as_ref(), Nanos(0)),
+        clock_offset: value(section.clock_offset.as_ref(), Nanos(0)),
+        clock_skew: value(section.clock_skew.as_ref(), Skew(0)),
+        disk: section.disk.as_ref().map_or_else(Disk::default, |disk| overlay_disk(Disk::default(), disk)),
+        serves,
+        allow,
+        trusts,
+    }
+}
+
+/// `phone-*` for every service, or `phone-*/files` for one.
+fn permissions(rule: &At<String>, serves: &[String], names: &Names, problems: &mut Problems) -> Vec<(NodeId, String)> {
+    let (pattern, service) = match rule.value.split_once('/') {
+        Some((pattern, service)) => (pattern, Some(service)),
+        None => (rule.value.as_str(), None),
+    };
+    let peers = names.matching(&At { value: pattern, span: rule.span }, problems);
+    if let Some(unknown) = service.filter(|service| !serves.iter().any(|served| served == service)) {
+        let problem = problems.at(rule.span, format!("this node does not serve `{unknown}`"), "cannot be allowed");
+        problem.fix(did_you_mean(unknown, serves.iter().map(String::as_str)));
+        return Vec::new();
+    }
+    let allowed = serves.iter().filter(|served| service.is_none_or(|service| service == *served));
+    allowed.flat_map(|served| peers.iter().map(move |peer| (*peer, served.clone()))).collect()
+}
+
+/// `base` with what is written in its place.
+pub(super) fn overlay_disk(base: Disk, written: &DiskSection) -> Disk {
+    Disk {
+        delay: value(written.delay.as_ref(), base.delay),
+        fail: value(written.fail.as_ref(), base.fail),
+        torn: value(written.torn.as_ref(), base.torn),
+        rot: value(written.rot.as_ref(), base.rot),
+    }
+}

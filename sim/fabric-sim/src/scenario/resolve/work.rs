@@ -1,0 +1,166 @@
+//! Who does what with whom, and whether it can end as expected.
+
+use super::names::{Names, is_name};
+use super::{required, value};
+use crate::scenario::file::{File, WorkSection};
+use crate::scenario::problem::Problems;
+use crate::scenario::read::{At, did_you_mean};
+use crate::scenario::resolved::{Node, NodeId, Work};
+use crate::scenario::units::{Bytes, Nanos, Range};
+use scenario_actor::Expect;
+
+/// What a run can simulate in reasonable time.
+const WORK_BYTES_MAX: u64 = 1 << 40;
+/// A message is held in memory whole.
+const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+/// More pieces of work than this are a mistake.
+const WORK_MAX: usize = 100_000;
+const PRIORITY_DEFAULT: u32 = 3;
+const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
+
+pub(super) fn resolve(
+    file: &File,
+    names: &Names,
+    nodes: &[Node],
+    stop_at: Nanos,
+    problems: &mut Problems,
+) -> Vec<Work> {
+    let mut all = Vec::new();
+    for section in file.work.iter().flatten() {
+        let Some((from, work)) = one(section, names, stop_at, problems) else { continue };
+        for node in from {
+            let work = Work { from: node, ..work.clone() };
+            check_time(&work, section, nodes, stop_at, problems);
+            check_outcome(&work, section, nodes, problems);
+            all.push(work);
+        }
+        if all.len() > WORK_MAX {
+            problems.at(section.place.start(), format!("a scenario has at most {WORK_MAX} pieces of work"), "too many");
+            return all;
+        }
+    }
+    all
+}
+
+/// What is written, and by whom it is to be done.
+fn one(section: &WorkSection, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Option<(Vec<NodeId>, Work)> {
+    let at = required(section.at.as_ref(), &section.place, "at = \"1s\"", problems);
+    let from = required(section.from.as_ref(), &section.place, "from = \"phone\"", problems);
+    let open = required(section.open.as_ref(), &section.place, "open = \"hub/echo\"", problems);
+    if let Some(late) = at.filter(|at| at.value >= stop_at) {
+        problems.at(late.span, "this work would never begin", format!("the run ends at {stop_at}"));
+    }
+    let (bytes, message, priority) = (size(section, problems), message(section, problems), priority(section, problems));
+    let expect = expectation(section, problems);
+    let (at, from) = (at?, from?);
+    let (to, service) = target(open?, names, problems)?;
+    let mut workers = names.side(from, problems);
+    workers.retain(|worker| *worker != to);
+    if workers.is_empty() && names.find(&from.value) == Some(to) {
+        problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
+    }
+    let expect = expect.unwrap_or(if service == "echo" { Expect::Echoed } else { Expect::Delivered });
+    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect };
+    Some((workers, work))
+}
+
+/// The node and the service of `hub/echo`.
+fn target(open: &At<String>, names: &Names, problems: &mut Problems) -> Option<(NodeId, String)> {
+    let Some((node, service)) = open.value.split_once('/') else {
+        let problem = problems.at(open.span, "a node and its service are meant here", "no `/`");
+        problem.fix(format!("write \"{}/echo\"", open.value));
+        return None;
+    };
+    if !is_name(service) {
+        problems.at(open.span, "a service's name is letters, digits, `-` and `_`", "not a name");
+        return None;
+    }
+    Some((names.one(&At { value: node, span: open.span }, problems)?, service.to_owned()))
+}
+
+fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {
+    const NAMES: [&str; 3] = ["echoed", "delivered", "denied"];
+    let written = section.expect.as_ref()?;
+    match written.value.as_str() {
+        "echoed" => Some(Expect::Echoed),
+        "delivered" => Some(Expect::Delivered),
+        "denied" => Some(Expect::Denied),
+        other => {
+            let problem = problems.at(written.span, format!("`{other}` is not an outcome"), "unknown");
+            problem.fix(did_you_mean(other, NAMES.into_iter()));
+            None
+        }
+    }
+}
+
+fn size(section: &WorkSection, problems: &mut Problems) -> Bytes {
+    let size = value(section.send.as_ref(), Bytes(0));
+    if let Some(huge) = section.send.as_ref().filter(|send| send.value.0 > WORK_BYTES_MAX) {
+        problems.at(huge.span, "this is more than a run can send", "at most 1024GiB");
+    }
+    size
+}
+
+fn message(section: &WorkSection, problems: &mut Problems) -> Range<Bytes> {
+    let Some(written) = &section.chunk else { return MESSAGE_DEFAULT };
+    if written.value.min.0 == 0 || written.value.max.0 > MESSAGE_BYTES_MAX {
+        problems.at(written.span, "a message has from 1 B to 16 MiB", "out of range");
+        return MESSAGE_DEFAULT;
+    }
+    written.value
+}
+
+fn priority(section: &WorkSection, problems: &mut Problems) -> u8 {
+    let priority = value(section.priority.as_ref(), PRIORITY_DEFAULT);
+    if let Some(written) = section.priority.as_ref().filter(|written| written.value > 7) {
+        problems.at(written.span, "a priority is from 0 (first) to 7 (last)", "out of range");
+    }
+    priority.min(7) as u8
+}
+
+fn check_time(work: &Work, section: &WorkSection, nodes: &[Node], stop_at: Nanos, problems: &mut Problems) {
+    let node = &nodes[work.from as usize];
+    let begins = node.starts_at.0.saturating_add(work.at.0);
+    if let Some(at) = section.at.as_ref().filter(|_| work.at < stop_at && begins >= stop_at.0) {
+        let label = format!("`{}` starts at {}, the run ends at {stop_at}", node.name, node.starts_at);
+        problems.at(at.span, "this work would never begin", label);
+    }
+}
+
+/// What policy says must be what is expected: otherwise the file contradicts itself.
+fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &mut Problems) {
+    let Some(open) = &section.open else { return };
+    let (from, to) = (&nodes[work.from as usize], &nodes[work.to as usize]);
+    let (from_name, to_name, service) = (&from.name, &to.name, &work.service);
+    let trusts = |node: &Node, peer: NodeId| node.trusts.as_ref().is_none_or(|trusted| trusted.contains(&peer));
+    if !trusts(from, work.to) || !trusts(to, work.from) {
+        let message = format!("no session joins `{from_name}` and `{to_name}`: one does not trust the other");
+        problems.at(open.span, message, "cannot be opened").fix("add it to `trusts`");
+        return;
+    }
+    let allowed = to.allow.iter().any(|(peer, allowed)| *peer == work.from && allowed == service);
+    let span = section.expect.as_ref().map_or(open.span, |expect| expect.span);
+    match (work.expect, allowed) {
+        (Expect::Denied, true) => {
+            let message = format!("`{to_name}` allows `{from_name}` to open `{service}`");
+            problems.at(span, message, "so it will not be denied");
+        }
+        (Expect::Echoed | Expect::Delivered, false) => {
+            let why = if to.serves.contains(service) { "does not allow" } else { "does not serve" };
+            let message = match why {
+                "does not serve" => format!("`{to_name}` does not serve `{service}`"),
+                _ => format!("`{to_name}` does not allow `{from_name}` to open `{service}`"),
+            };
+            problems
+                .at(open.span, message, "so it will be denied")
+                .fix("mend `serves` and `allow`, or expect `denied`");
+        }
+        (Expect::Echoed, true) if service != "echo" => {
+            problems.at(span, format!("`{service}` does not echo"), "expect `delivered`");
+        }
+        (Expect::Delivered, true) if service == "echo" => {
+            problems.at(span, "`echo` sends every message back", "expect `echoed`");
+        }
+        _ => {}
+    }
+}

@@ -1,0 +1,90 @@
+//! What each node is told: its part of the scenario, with keys that the seed decides.
+
+use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
+use fabric::identity::DeviceKey;
+use rand_chacha::rand_core::Rng;
+use scenario_actor::{Allow, Bytes32, Mark, Part, Peer, Work};
+use std::rc::Rc;
+
+/// The UDP port of discovery and the TCP port of sessions.
+pub(super) const PORT: u16 = 7_000;
+
+/// Every node's part. One is made when its node starts: all of them at once would be as many as pairs of nodes.
+pub(crate) struct Parts {
+    scenario: Rc<Scenario>,
+    seed: u64,
+    devices: Vec<Bytes32>,
+}
+
+impl Parts {
+    pub(crate) fn new(scenario: Rc<Scenario>, seed: u64) -> Self {
+        let device = |name: &str| Bytes32(*DeviceKey::from_seed(&secret(seed, "device", name)).device_id().as_bytes());
+        let devices = scenario.nodes.iter().map(|node| device(&node.name)).collect();
+        Self { scenario, seed, devices }
+    }
+
+    /// What `node` is told.
+    pub(crate) fn of(&self, node: NodeId) -> Part {
+        let me = &self.scenario.nodes[node as usize];
+        Part {
+            name: me.name.clone(),
+            device_seed: Bytes32(secret(self.seed, "device", &me.name)),
+            noise_secret: Bytes32(secret(self.seed, "noise", &me.name)),
+            port: PORT,
+            peers: self.peers(node),
+            serves: me.serves.clone(),
+            allow: me.allow.iter().map(|(peer, service)| self.allow(*peer, service)).collect(),
+            work: self.work(node),
+            marks: self.marks(node),
+        }
+    }
+
+    fn name(&self, node: NodeId) -> String {
+        self.scenario.node_name(node).to_owned()
+    }
+
+    fn peers(&self, me: NodeId) -> Vec<Peer> {
+        let trusts = self.scenario.nodes[me as usize].trusts.as_ref();
+        let peer = |id: NodeId| Peer {
+            name: self.name(id),
+            device: self.devices[id as usize],
+            trusted: trusts.is_none_or(|trusted| trusted.contains(&id)),
+        };
+        (0..self.devices.len() as NodeId).filter(|id| *id != me).map(peer).collect()
+    }
+
+    fn allow(&self, peer: NodeId, service: &str) -> Allow {
+        Allow { peer: self.name(peer), service: service.to_owned() }
+    }
+
+    fn work(&self, me: NodeId) -> Vec<Work> {
+        let mine = (0..).zip(&self.scenario.work).filter(|(_, work)| work.from == me);
+        let mut all: Vec<_> = mine
+            .map(|(id, work)| Work {
+                id,
+                at_nanos: work.at.0,
+                peer: self.name(work.to),
+                service: work.service.clone(),
+                priority: work.priority,
+                bytes: work.bytes.0,
+                message_bytes: (work.message.min.0 as u32, work.message.max.0 as u32),
+                expect: work.expect,
+            })
+            .collect();
+        all.sort_by_key(|work| (work.at_nanos, work.id));
+        all
+    }
+
+    fn marks(&self, me: NodeId) -> Vec<Mark> {
+        let mine = (0..).zip(&self.scenario.marks).filter(|(_, mark)| mark.node == me);
+        mine.map(|(id, mark)| Mark { id, kind: mark.kind, bytes: mark.bytes.0 }).collect()
+    }
+}
+
+/// 32 secret bytes from a stream that no other purpose and no other node shares.
+fn secret(seed: u64, purpose: &str, name: &str) -> [u8; 32] {
+    let mut bytes = [0; 32];
+    ::sim::fate::stream(seed, &format!("{purpose} {name}")).fill_bytes(&mut bytes);
+    bytes
+}

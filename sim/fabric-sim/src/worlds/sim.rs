@@ -1,0 +1,116 @@
+//! The simulated world: a resolved scenario and a seed make a [`World`]; a run of it makes a [`Run`].
+
+mod config;
+mod watch;
+
+use super::panics;
+use super::parts::Parts;
+use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::scenario::Scenario;
+use crate::scenario::units::Nanos;
+use crate::suites::Tap;
+use ::sim::{Record, Sink, Stop, Time, World};
+use core::fmt::Debug;
+use machine::{Boot, Machine};
+use scenario_actor::{Observation, Part};
+use std::rc::Rc;
+use watch::Onlooker;
+
+pub(crate) use watch::Totals;
+
+/// All that there is to say about one run.
+#[derive(Clone, Debug)]
+pub(crate) struct Run {
+    /// How far world time got.
+    pub(crate) ended: Time,
+    pub(crate) events: u64,
+    pub(crate) trace_hash: u64,
+    /// What went wrong on purpose, by kind.
+    pub(crate) faults: Vec<(&'static str, u64)>,
+    pub(crate) verdicts: Vec<Verdict>,
+    /// What applications saw, apart from single messages and starts of tries.
+    pub(crate) seen: Vec<Seen>,
+    pub(crate) totals: Totals,
+    /// The last events, the oldest first.
+    pub(crate) tail: Vec<Record>,
+}
+
+impl Run {
+    pub(crate) fn failed(&self) -> bool {
+        self.verdicts.iter().any(|verdict| matches!(verdict.outcome, Outcome::Failed(_)))
+    }
+
+    /// Whether anything happened that a check could have failed on.
+    pub(crate) fn showed_nothing(&self) -> bool {
+        self.totals.observations == 0
+    }
+
+    /// Whether `other` is the same run to the last event.
+    pub(crate) fn equals(&self, other: &Self) -> bool {
+        (self.trace_hash, self.events, self.ended, &self.verdicts)
+            == (other.trace_hash, other.events, other.ended, &other.verdicts)
+    }
+}
+
+/// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches. Every event goes to
+/// `sink`, if there is one.
+pub(crate) fn run<M>(
+    scenario: &Rc<Scenario>,
+    seed: u64,
+    sink: Option<Sink>,
+    tap: &Tap,
+    make: impl Fn(Boot, Part) -> M + 'static,
+) -> Run
+where
+    M: Machine<Event = Observation>,
+    M::Command: Debug,
+{
+    let parts = Parts::new(Rc::clone(scenario), seed);
+    let mut world =
+        World::new(config::config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
+    if let Some(sink) = sink {
+        world.trace_to(sink);
+    }
+    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
+    let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
+    let (mut judge, kept, totals) = onlooker.into_parts();
+    match stopped {
+        Err(panic) => judge.fail(NO_PANIC, panic),
+        Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
+        Ok(_) => {}
+    }
+    if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
+        judge.fail(check, how);
+    }
+    judge.tapped(tap.records());
+    Run {
+        ended: world.now(),
+        events: world.events(),
+        trace_hash: world.trace_hash(),
+        faults: world.counts().list(),
+        verdicts: judge.verdicts(world.now()),
+        seen: kept,
+        totals,
+        tail: world.last_events(),
+    }
+}
+
+/// Runs from deadline to deadline, and stops where a promise is broken: later events would bury the cause.
+fn advance<M>(world: &mut World<M>, onlooker: &mut Onlooker, stop_at: Nanos) -> Stop
+where
+    M: Machine<Event = Observation>,
+    M::Command: Debug,
+{
+    for by in onlooker.judge.deadlines() {
+        let stop = world.run(Time::from_nanos(by.0), onlooker);
+        if stop != Stop::Reached || !onlooker.judge.due(by) {
+            return stop;
+        }
+    }
+    world.run(Time::from_nanos(stop_at.0), onlooker)
+}
+
+#[cfg(test)]
+pub(crate) mod script;
+#[cfg(test)]
+mod tests;
