@@ -1,6 +1,7 @@
 //! Everything of a world that is not a machine: the queue, the links, the trace. Datagrams are sent here.
 
 use super::delivery::{Deliveries, Flight};
+use super::fills::Fills;
 use super::hosts::{Hosts, host_of};
 use crate::disk::{Damage, Disk};
 use crate::fate::{Key, NameHash};
@@ -92,8 +93,7 @@ pub(super) struct Net {
     pub(super) ends: Vec<BTreeMap<PipeId, (u32, usize)>>,
     pub(super) dials: BTreeMap<(u32, u32), u64>,
     pub(super) pipes_made: u64,
-    /// By node: pipes that its machine is to be asked to fill when it is drained.
-    pub(super) fills: Vec<Vec<(u32, usize)>>,
+    pub(super) fills: Fills,
     /// What they fill; kept from one to the next.
     pub(super) room: Vec<u8>,
     pub(super) disks: Vec<Disk>,
@@ -108,13 +108,13 @@ impl Net {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
         let addrs: Vec<Addr> =
-            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(*hash), node.port)).collect();
+            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(hash.as_u64()), node.port)).collect();
         Self {
             now: Time::ZERO,
             schedule: Wheel::default(),
             orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
             trace: Trace::new(None),
-            hosts: Hosts::new(&addrs),
+            hosts: Hosts::new(&hashes, nodes.iter().map(|node| node.port)),
             addrs,
             roots: Roots::new(config.seed),
             links: Directions::new(hashes.clone(), config.link, config.links),
@@ -130,7 +130,7 @@ impl Net {
             ends: names.iter().map(|_| BTreeMap::new()).collect(),
             dials: BTreeMap::new(),
             pipes_made: 0,
-            fills: vec![Vec::new(); names.len()],
+            fills: Fills::new(names.len()),
             room: Vec::new(),
             disks: nodes.iter().map(|node| Disk::new(node.disk)).collect(),
             stores: Slab::new(),
@@ -157,19 +157,18 @@ impl Net {
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
-        let node = self.hosts.find(to.host(), &self.addrs)?;
-        Some((node, self.addrs[node as usize].port() == to.port()))
+        self.hosts.find(to)
     }
 
     /// Schedules for `source` (see `orders`) and returns the event's place among those of its time.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call would cost half as much again")]
+    #[inline(always)]
     pub(super) fn push(&mut self, source: u32, at: Time, what: Event) -> Order {
         let order = self.orders[source as usize].take();
         self.schedule.push(Scheduled { at, order, what });
         order
     }
 
-    #[inline]
     pub(super) fn push_for(&mut self, node: u32, after: Duration, what: Event) {
         self.push(node + 1, self.now + after, what);
     }
@@ -279,10 +278,11 @@ impl Net {
     }
 
     /// Schedules the arrival of a packet.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for each datagram")]
+    #[inline(always)]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
         let delivery = self.deliveries.add(flight, bytes);
-        self.push_for(flight.from, after, Event::Deliver(delivery));
+        self.push(flight.from + 1, self.now + after, Event::Deliver(delivery));
         delivery
     }
 
