@@ -39,14 +39,16 @@ impl Numbers {
     /// The number of the next datagram of this direction, from 0.
     #[inline]
     pub(crate) fn next(&mut self, from: u32, to: u32) -> u64 {
-        let bit = (from as usize * self.nodes + to as usize) << self.log_bits;
+        let place = (from as usize).wrapping_mul(self.nodes).wrapping_add(to as usize);
+        let bit = place.wrapping_shl(self.log_bits);
         let Some(word) = self.words.get_mut(bit >> LOG_BITS_MAX) else { return self.next_sparse(from, to) };
         let (shift, full) = (bit as u32 % u32::BITS, self.full);
         let number = (*word >> shift) & full;
         if number == full {
             return self.next_wider(from, to);
         }
-        *word += 1 << shift;
+        // Not full: the sum stays within its bits.
+        *word = word.wrapping_add(1 << shift);
         u64::from(number)
     }
 

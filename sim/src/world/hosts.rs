@@ -27,7 +27,7 @@ impl Hosts {
         let mut hosts = Self { places: vec![NOBODY; places], mask: places - 1 };
         for (node, (name, port)) in (0..).zip(names.iter().zip(ports)) {
             let hash = name.as_u64();
-            let index = hosts.index(hash);
+            let index = hosts.look(hash).0;
             assert_eq!(hosts.places[index].node, NOBODY.node, "two node names hash alike, or one name is there twice");
             hosts.places[index] = Place { hash, node, port };
         }
@@ -36,12 +36,15 @@ impl Hosts {
 
     /// Where the node with this hash is, or would be.
     #[inline]
-    fn index(&self, hash: u64) -> usize {
+    fn look(&self, hash: u64) -> (usize, Place) {
         let mut index = hash as usize & self.mask;
-        while self.places[index].hash != hash && self.places[index].node != NOBODY.node {
+        loop {
+            let place = self.places[index];
+            if place.hash == hash || place.node == NOBODY.node {
+                return (index, place);
+            }
             index = (index + 1) & self.mask;
         }
-        index
     }
 
     /// The node at `to`, and whether it listens on that port.
@@ -49,7 +52,7 @@ impl Hosts {
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
         let [.., a, b, c, d, e, f, g, h] = to.host().octets();
         let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-        let place = self.places[self.index(hash)];
+        let (_, place) = self.look(hash);
         let is_there = place.node != NOBODY.node && to.host() == host_of(hash);
         is_there.then_some((place.node, place.port == to.port()))
     }

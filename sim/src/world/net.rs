@@ -12,7 +12,7 @@ use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
 use crate::tap::{Injection, Tap};
-use crate::trace::{Detail, Kind, Record, Trace, digest};
+use crate::trace::{Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
 use core::fmt;
 use machine::{Addr, Destination, Duration, PipeId};
@@ -184,22 +184,19 @@ impl Net {
         digest: u64,
         bytes: Option<usize>,
     ) {
-        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest });
-        if self.trace.is_full() {
-            self.trace.line(&self.names, &Detail { bytes, text: None });
-        }
+        let record = Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest };
+        self.trace.push(record, &self.names, bytes);
     }
 
     /// Records something that carries a text instead of bytes.
     pub(super) fn record_text(&mut self, kind: Kind, node: u32, number: u64, text: &dyn fmt::Debug) {
         let digest = crate::trace::digest_text(text);
-        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest });
-        if self.trace.is_full() {
-            self.trace.line(&self.names, &Detail { bytes: None, text: Some(text) });
-        }
+        let record = Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest };
+        self.trace.push_text(record, &self.names, text);
     }
 
     /// The node's machine sends a datagram.
+    #[inline(never)]
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
         let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
@@ -243,6 +240,7 @@ impl Net {
     }
 
     /// [`Net::transmit`], with all that can befall a packet.
+    #[inline(never)]
     fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
         let Flight { from, to, key, .. } = *flight;
         if !self.taps.is_empty() && self.tapped_datagram(from, to, bytes) {
