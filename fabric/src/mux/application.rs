@@ -9,6 +9,7 @@ use machine::{Duration, Instant};
 
 /// The least that a send buffer takes: a byte and its message's end.
 const SEND_BUFFER_MIN: usize = 16;
+
 impl Mux {
     /// Opens a stream to a service of the peer's. Bytes may be written at once; they are sent after
     /// [`Event::Opened`](super::Event::Opened).

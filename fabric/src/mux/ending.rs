@@ -50,8 +50,8 @@ impl Phase {
 }
 
 impl Mux {
-    /// Begins to end the session, by CLOSE of stream 0: a code that drains lets streams finish, any other ends them now.
-    /// [`Event::Ended`] follows.
+    /// Begins to end the session, by CLOSE of stream 0: a code that drains lets streams finish and what came be read, for
+    /// as long as [`Limits::drain_timeout`](super::Limits::drain_timeout); any other ends them now. [`Event::Ended`] follows.
     pub fn close(&mut self, now: Instant, code: u32) {
         match &self.phase {
             Phase::Ended => {}

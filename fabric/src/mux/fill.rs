@@ -35,7 +35,7 @@ impl Mux {
         written
     }
 
-    /// Whether [`Mux::fill`] has something to give.
+    /// Whether [`Mux::fill`] is to be called: false after it gave 0, until there is something to send again.
     pub fn wants_fill(&self) -> bool {
         let may_release = self.control.has_paced() && self.paced_until.is_none();
         !self.control.is_empty() || !self.schedule.is_empty() || may_release

@@ -30,7 +30,6 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 pub(crate) struct Datagrams {
     own: Receiver,
-    is_v6: bool,
     group: Option<Joined>,
     too_long: u64,
     unsent: u64,
@@ -62,7 +61,7 @@ impl Datagrams {
             socket.set_only_v6(false)?;
         }
         socket.bind(&addr.into())?;
-        Ok(Self { own: Receiver::new(socket)?, is_v6: addr.is_ipv6(), group: None, too_long: 0, unsent: 0 })
+        Ok(Self { own: Receiver::new(socket)?, group: None, too_long: 0, unsent: 0 })
     }
 
     pub(crate) fn join(&mut self, group: Group) -> io::Result<()> {
@@ -113,7 +112,7 @@ impl Datagrams {
 
     pub(crate) fn send(&mut self, to: Destination, bytes: &[u8]) {
         let to = match (to, &mut self.group) {
-            (Destination::Addr(to), _) => self.reachable(to.into()),
+            (Destination::Addr(to), _) => Some(to.into()),
             (Destination::Group, Some(group)) => {
                 group.find_own();
                 Some(group.to)
@@ -131,14 +130,5 @@ impl Datagrams {
         counters.datagrams_too_long = self.too_long;
         counters.datagrams_unsent = self.unsent;
         counters.datagrams_unreceived = self.own.failed + self.group.as_ref().map_or(0, |group| group.receiver.failed);
-    }
-
-    /// The form in which this socket's family sends to `to`; an IPv4 socket reaches no IPv6 address.
-    fn reachable(&self, to: SocketAddr) -> Option<SocketAddr> {
-        match to {
-            SocketAddr::V4(v4) if self.is_v6 => Some((v4.ip().to_ipv6_mapped(), v4.port()).into()),
-            SocketAddr::V6(_) if !self.is_v6 => None,
-            _ => Some(to),
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Datagrams: both address families, the group, and what cannot be sent.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 
 use machine::{Addr, Destination};
 use shim_tcp::{Config, Driver, Error, Group};
@@ -74,6 +74,11 @@ fn a_flood_is_read_to_its_end() {
     run_until([&mut a], |[a]| a.datagrams().len() == 200);
 }
 
+/// A port that no other run of these tests has now.
+fn free_port() -> u16 {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
 /// Every other node on the segment hears it, on this host too; the sender does not.
 fn the_group_hears(addr: &str, group: Group) {
     let scratch = Scratch::new();
@@ -90,20 +95,20 @@ fn the_group_hears(addr: &str, group: Group) {
 
 #[test]
 fn a_multicast_group_hears_from_one_address() {
-    let to = "239.255.77.1:37021".parse().unwrap();
+    let to = SocketAddrV4::new([239, 255, 77, 1].into(), free_port());
     the_group_hears("127.0.0.1:0", Group::V4 { to, interface: LOOPBACK });
 }
 
 #[test]
 fn a_multicast_group_hears_from_any_address() {
-    let to = "239.255.77.2:37022".parse().unwrap();
+    let to = SocketAddrV4::new([239, 255, 77, 2].into(), free_port());
     the_group_hears("0.0.0.0:0", Group::V4 { to, interface: LOOPBACK });
 }
 
 #[test]
 fn a_broadcast_address_is_a_group_too() {
     for addr in ["127.0.0.1:0", "0.0.0.0:0"] {
-        the_group_hears(addr, Group::Broadcast("127.255.255.255:37023".parse().unwrap()));
+        the_group_hears(addr, Group::Broadcast(SocketAddrV4::new([127, 255, 255, 255].into(), free_port())));
     }
 }
 
@@ -116,7 +121,7 @@ fn an_ipv6_group_hears() {
         return eprintln!("skipped: no interface has a link-local address");
     };
     let scope = u32::from_str_radix(index, 16).unwrap();
-    the_group_hears("[::]:0", Group::V6(SocketAddrV6::new("ff02::4e58:1".parse().unwrap(), 37_024, 0, scope)));
+    the_group_hears("[::]:0", Group::V6(SocketAddrV6::new("ff02::4e58:1".parse().unwrap(), free_port(), 0, scope)));
 }
 
 #[test]
