@@ -167,6 +167,9 @@ where
 
     /// A paused node goes on: first what came in, then what it has to say, then its timers.
     fn resume(&mut self, node: NodeIndex, watch: &mut impl Watch<M>) {
+        if self.nodes[node.as_usize()].state != State::Paused {
+            return; // it has crashed meanwhile
+        }
         self.nodes[node.as_usize()].state = State::Up;
         self.nodes[node.as_usize()].waiting_datagrams = 0;
         while let Some(waiting) = self.nodes[node.as_usize()].waiting.pop_front() {
@@ -207,4 +210,48 @@ where
 /// A period of zero would never let time go on.
 fn at_least_a_tick(period: Duration) -> Duration {
     period.max(Duration::from_micros(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fault::{CrashKind, Planned};
+    use crate::{Config, NodeConfig, Stop, Time};
+    use machine::{Input, Instant, Output, PipeId};
+
+    /// Does nothing.
+    struct Idle;
+
+    impl Machine for Idle {
+        type Command = ();
+        type Event = ();
+        fn handle(&mut self, _: Instant, _: Input<'_, ()>) {}
+        fn poll(&mut self) -> Option<Output<'_, ()>> {
+            None
+        }
+        fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
+            0
+        }
+        fn next_timeout(&self) -> Option<Instant> {
+            None
+        }
+    }
+
+    #[test]
+    fn a_node_that_crashed_while_paused_restarts_although_its_pause_ended_meanwhile() {
+        let node = NodeIndex::new(0);
+        let plan = |at, lasts, fault| Planned {
+            begin: Begin::At(Time::from_secs(at)),
+            lasts: Some(Duration::from_secs(lasts)),
+            fault,
+        };
+        let mut config = Config::new(0, [NodeConfig::new("a")]);
+        config.plan = vec![plan(1, 2, Fault::Pause(node)), plan(2, 2, Fault::Crash { node, kind: CrashKind::Power })];
+        let mut world = World::new(config, |_, _, _| Idle);
+        assert_eq!(world.run(Time::from_secs(3), &mut ()), Stop::Reached);
+        assert!(world.machine(node).is_none());
+        assert_eq!(world.run(Time::from_secs(9), &mut ()), Stop::Reached);
+        assert!(world.machine(node).is_some());
+        assert_eq!(world.counts().restarts, 1);
+    }
 }
