@@ -16,9 +16,9 @@ pub(super) enum Kind {
     /// A peer opens a connection.
     Syn { ends: Ends, window_scale: u8 },
     /// A peer answers to the opening of a connection.
-    SynAck { ends: Ends, window_scale: u8 },
-    /// A peer acknowledges, and says nothing else.
-    Ack { ends: Ends, acknowledged: u32, window: u16 },
+    SynAck { ends: Ends, window_scale: u8, acknowledged: u32 },
+    /// A peer acknowledges. Only when the segment says nothing else, `is_pure`, is its checksum verified.
+    Ack { ends: Ends, acknowledged: u32, window: u16, is_pure: bool },
     /// A neighbour says who it is, in a question to us or an answer.
     Arp { from: Ipv4Addr },
     /// Anything else.
@@ -59,21 +59,21 @@ fn tcp(payload: &[u8], own: Ipv4Addr) -> Option<Kind> {
         return None;
     }
     let segment = TcpPacket::new_checked(ip.payload()).ok()?;
-    if !segment.payload().is_empty() {
-        return None; // its checksum is for smoltcp to compute
-    }
     let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
+    let local = Endpoint { host: own, port: segment.dst_port() };
+    let ends = Ends { local, remote: Endpoint { host: ip.src_addr(), port: segment.src_port() } };
+    let acknowledged = segment.ack_number().0.cast_unsigned();
+    if !segment.payload().is_empty() {
+        let window = segment.window_len();
+        return segment.ack().then_some(Kind::Ack { ends, acknowledged, window, is_pure: false });
+    }
     let repr = TcpRepr::parse(&segment, &from, &to, &ChecksumCapabilities::default()).ok()?;
-    let local = Endpoint { host: own, port: repr.dst_port };
-    let ends = Ends { local, remote: Endpoint { host: ip.src_addr(), port: repr.src_port } };
-    let window_scale = repr.window_scale.unwrap_or(0);
+    let (window, window_scale) = (repr.window_len, repr.window_scale.unwrap_or(0));
     match (repr.control, repr.ack_number) {
         (TcpControl::Syn, None) => Some(Kind::Syn { ends, window_scale }),
-        (TcpControl::Syn, Some(_)) => Some(Kind::SynAck { ends, window_scale }),
-        (TcpControl::None, Some(ack)) => {
-            Some(Kind::Ack { ends, acknowledged: ack.0.cast_unsigned(), window: repr.window_len })
-        }
-        _ => None,
+        (TcpControl::Syn, Some(_)) => Some(Kind::SynAck { ends, window_scale, acknowledged }),
+        (control, Some(_)) => Some(Kind::Ack { ends, acknowledged, window, is_pure: control == TcpControl::None }),
+        (_, None) => None,
     }
 }
 

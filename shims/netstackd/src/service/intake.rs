@@ -53,16 +53,17 @@ impl<D: Device> NetStack<D> {
     fn before(&mut self, now: Instant, frame: &[u8]) -> (bool, Option<Fresh>) {
         match frame::classify(frame, self.config.host) {
             Kind::Syn { ends, window_scale } => return self.before_syn(now, ends, window_scale),
-            Kind::SynAck { ends, window_scale } => {
+            Kind::SynAck { ends, window_scale, acknowledged } => {
                 if let Some(connection) = self.table.find(&self.sockets, ends) {
                     connection.window_scale = window_scale;
+                    connection.on_ack(acknowledged);
                 }
             }
-            Kind::Ack { ends, acknowledged, window } => {
+            Kind::Ack { ends, acknowledged, window, is_pure } => {
                 let mss = self.mtu.saturating_sub(TCP_HEADERS_BYTES);
-                let connection = self.table.find(&self.sockets, ends);
-                let is_harmful = connection.is_some_and(|it| it.is_harmful(&self.sockets, acknowledged, window, mss));
-                return (!is_harmful, None);
+                let Some(connection) = self.table.find(&self.sockets, ends) else { return (true, None) };
+                connection.on_ack(acknowledged);
+                return (!is_pure || !connection.is_harmful(&self.sockets, acknowledged, window, mss), None);
             }
             Kind::Arp { from } => {
                 self.resolver.found(from);

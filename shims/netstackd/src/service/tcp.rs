@@ -36,9 +36,19 @@ pub(super) struct Connection {
     written: u64,
     /// The peer's (RFC 7323).
     pub(super) window_scale: u8,
-    /// What the last pure acknowledgement said: a sequence number, and the window as it came.
-    last_ack: Option<(u32, u16)>,
+    acks: Acks,
     watch: Watch,
+}
+
+/// What the peer's acknowledgements said, where smoltcp does not tell.
+#[derive(Debug, Default)]
+struct Acks {
+    /// The sequence number of the first byte that the client wrote.
+    first: u32,
+    /// Sequence number and window, as it came, of the last pure one.
+    last: (u32, u16),
+    /// How many before it, in a row, said the same.
+    repeated: u8,
 }
 
 #[derive(Debug)]
@@ -55,7 +65,7 @@ impl Connection {
     pub(super) fn new(now: Instant, socket: SocketHandle, remote: Endpoint) -> Self {
         let watch = Watch { state: State::Closed, acknowledged: 0, since: now, owes: true, asks: false };
         let (is_connected, peer_finished, is_finishing) = (false, false, false);
-        let (window_scale, last_ack) = (0, None);
+        let (window_scale, acks) = (0, Acks::default());
         Self {
             socket,
             remote,
@@ -65,7 +75,7 @@ impl Connection {
             end: None,
             written: 0,
             window_scale,
-            last_ack,
+            acks,
             watch,
         }
     }
@@ -106,8 +116,15 @@ impl Connection {
         }
     }
 
-    /// Whether smoltcp must not see a pure acknowledgement, because it repeats the one before it and the peer's window is
-    /// smaller than a segment of `mss` bytes.
+    /// The peer has acknowledged something, or has only seemed to.
+    pub(super) fn on_ack(&mut self, acknowledged: u32) {
+        if !self.is_connected {
+            self.acks.first = acknowledged; // what ends the handshake acknowledges the SYN and nothing more
+        }
+    }
+
+    /// Whether smoltcp must not see a pure acknowledgement, because it has seen the same twice, it acknowledges nothing new,
+    /// and the peer's window is smaller than a segment of `mss` bytes.
     ///
     /// At the third repetition smoltcp 0.14 sends a whole segment again, whatever the window: bytes that the peer has to
     /// cut off, with a FIN behind them that a smoltcp peer takes at once. The stream then ends early, or with a byte too
@@ -119,9 +136,14 @@ impl Connection {
         window: u16,
         mss: usize,
     ) -> bool {
-        let segment = mss.min(sockets.get::<tcp::Socket<'_>>(self.socket).send_capacity());
-        let is_small = (usize::from(window) << self.window_scale) < segment;
-        self.last_ack.replace((acknowledged, window)) == Some((acknowledged, window)) && is_small
+        let socket = sockets.get::<tcp::Socket<'_>>(self.socket);
+        let so_far = self.acks.first.wrapping_add((self.written - socket.send_queue() as u64) as u32);
+        let is_small = (usize::from(window) << self.window_scale) < mss.min(socket.send_capacity());
+        let is_repeated = self.acks.last == (acknowledged, window);
+        self.acks.repeated = if is_repeated { self.acks.repeated.saturating_add(1) } else { 0 };
+        self.acks.last = (acknowledged, window);
+        // One repetition may pass: smoltcp may have found the first outside its receive window.
+        self.acks.repeated >= 2 && acknowledged == so_far && is_small
     }
 
     /// Asks a peer that owes for too long, and in the end gives it up. Gives the peer's host when it may have moved.
