@@ -43,10 +43,14 @@
 //! [`NO_DEADLINE`] is never reached. `finish` ends the sending half after all that was written; `abort` ends everything at
 //! once and frees the handle, of whatever kind: a client aborts every handle in the end.
 
-use core::net::Ipv4Addr;
+mod fields;
 
 use alloc::vec::Vec;
+use core::net::Ipv4Addr;
+
 use machine::Instant;
+
+use fields::{Reader, Writer};
 
 /// The longest payload: one sealed record of the session layer, or any datagram that fits a frame.
 pub const PAYLOAD_BYTES_MAX: usize = 16 * 1024;
@@ -204,7 +208,7 @@ pub struct Reply<'a> {
     pub result: Result<Answer<'a>, Status>,
 }
 
-/// The longest request header that is read before anything is known to be well formed: nonce and op.
+/// A request's nonce and op, as far as they are there: what a reply to it repeats, well formed or not.
 pub(crate) fn head(bytes: &[u8]) -> (u64, u8) {
     let mut reader = Reader(bytes);
     (reader.u64().unwrap_or(0), reader.u8().unwrap_or(0))
@@ -334,117 +338,4 @@ impl<'a> Reply<'a> {
 
 fn status_of(byte: u8) -> Result<Status, Status> {
     Status::ALL.into_iter().find(|status| *status as u8 == byte).ok_or(Status::Malformed)
-}
-
-/// Reads fields from the front of a message.
-struct Reader<'a>(&'a [u8]);
-
-impl<'a> Reader<'a> {
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Status> {
-        let (head, rest) = self.0.split_first_chunk::<N>().ok_or(Status::Malformed)?;
-        self.0 = rest;
-        Ok(*head)
-    }
-
-    fn u8(&mut self) -> Result<u8, Status> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn u16(&mut self) -> Result<u16, Status> {
-        self.array().map(u16::from_be_bytes)
-    }
-
-    fn u32(&mut self) -> Result<u32, Status> {
-        self.array().map(u32::from_be_bytes)
-    }
-
-    fn u64(&mut self) -> Result<u64, Status> {
-        self.array().map(u64::from_be_bytes)
-    }
-
-    fn handle(&mut self) -> Result<Handle, Status> {
-        self.u32().map(Handle)
-    }
-
-    fn instant(&mut self) -> Result<Instant, Status> {
-        self.u64().map(Instant::from_nanos)
-    }
-
-    fn host(&mut self) -> Result<Ipv4Addr, Status> {
-        self.array::<4>().map(Ipv4Addr::from)
-    }
-
-    fn endpoint(&mut self) -> Result<Endpoint, Status> {
-        Ok(Endpoint { host: self.host()?, port: self.u16()? })
-    }
-
-    fn close(&mut self) -> Result<Close, Status> {
-        match self.u8()? {
-            0 => Ok(Close::Finish),
-            1 => Ok(Close::Abort),
-            _ => Err(Status::Malformed),
-        }
-    }
-
-    fn payload(&mut self) -> Result<&'a [u8], Status> {
-        let payload = core::mem::take(&mut self.0);
-        if payload.len() <= PAYLOAD_BYTES_MAX { Ok(payload) } else { Err(Status::Malformed) }
-    }
-
-    fn payload_of_some(&mut self) -> Result<&'a [u8], Status> {
-        if self.0.is_empty() { Err(Status::Malformed) } else { self.payload() }
-    }
-
-    fn count(&mut self) -> Result<u32, Status> {
-        self.u32().and_then(|count| if count > 0 { Ok(count) } else { Err(Status::Malformed) })
-    }
-
-    fn answer(&mut self, op: u8) -> Result<Answer<'a>, Status> {
-        Ok(match op {
-            1 | 5 | 7 => Answer::Opened(self.handle()?),
-            2 | 4 | 11 => Answer::Done,
-            3 => Answer::Datagram { from: self.endpoint()?, payload: self.payload()? },
-            6 => Answer::Accepted { socket: self.handle()?, from: self.endpoint()? },
-            8 => Answer::Bytes(self.payload_of_some()?),
-            9 => Answer::Written(self.count()?),
-            10 => Answer::Writable(self.count()?),
-            12 => Answer::Local(self.endpoint()?),
-            13 => Answer::Alive(self.instant()?),
-            _ => return Err(Status::Malformed),
-        })
-    }
-
-    fn end(&self) -> Result<(), Status> {
-        if self.0.is_empty() { Ok(()) } else { Err(Status::Malformed) }
-    }
-}
-
-/// Appends fields to a message.
-struct Writer<'a>(&'a mut Vec<u8>);
-
-impl Writer<'_> {
-    fn bytes(&mut self, bytes: &[u8]) {
-        self.0.extend_from_slice(bytes);
-    }
-
-    fn u8(&mut self, value: u8) {
-        self.0.push(value);
-    }
-
-    fn u16(&mut self, value: u16) {
-        self.bytes(&value.to_be_bytes());
-    }
-
-    fn u64(&mut self, value: u64) {
-        self.bytes(&value.to_be_bytes());
-    }
-
-    fn handle(&mut self, handle: Handle) {
-        self.bytes(&handle.0.to_be_bytes());
-    }
-
-    fn endpoint(&mut self, endpoint: Endpoint) {
-        self.bytes(&endpoint.host.octets());
-        self.u16(endpoint.port);
-    }
 }
