@@ -39,7 +39,7 @@ pub struct StackConfig {
     pub host: Ipv4Addr,
     /// Where the machine inside listens.
     pub ports: Ports,
-    /// Sockets at a time.
+    /// Sockets at a time; two are the machine's own, so at least 3.
     pub sockets_max: u16,
     /// Bytes of each connection's receive buffer; at least 1.
     pub tcp_receive_bytes: u32,

@@ -14,6 +14,13 @@ fn echo_keeps_its_promises() {
     common::sweep(common::echo_world, common::seeds());
 }
 
+#[test]
+fn awkward_habits_do_not_show() {
+    for habits in toys::testing::Habits::ALL {
+        common::sweep(|seed| common::awkward_echo_world(seed, habits), common::seeds() / 10);
+    }
+}
+
 /// smoltcp's fast retransmission overran a window of 7 bytes, and the receiver took the FIN behind what it cut off.
 #[test]
 fn seed_2343_a_segment_longer_than_the_window_does_not_end_a_stream_early() {

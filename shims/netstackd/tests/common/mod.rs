@@ -12,6 +12,7 @@ use sim::{
 use toys::echo::{self, Echo};
 use toys::oracle::{EchoOracle, StopWaitOracle, Violation};
 use toys::stop_wait::{self, Flow, StopWait};
+use toys::testing::{Awkward, Habits};
 
 pub(crate) const PORT: u16 = 7_000;
 /// Faults begin before, and links are perfect after.
@@ -244,10 +245,17 @@ pub(crate) fn echo_machine(clients: &[echo::Config], index: usize, boot: &Boot) 
 
 /// Two clients and a server, in the seed's weather.
 pub(crate) fn echo_world(seed: u64) -> Result<(), String> {
+    awkward_echo_world(seed, Habits::default())
+}
+
+/// The same, and the machines inside are driven as awkwardly as the contract allows.
+pub(crate) fn awkward_echo_world(seed: u64, habits: Habits) -> Result<(), String> {
     let clients = echo_clients(seed, 2);
     let oracle = EchoOracle::new(clients.clone());
     let weather = Weather::drawn(seed, 3);
-    run(&names("server", "client", 2), &weather, oracle, move |index, boot| echo_machine(&clients, index, boot))
+    run(&names("server", "client", 2), &weather, oracle, move |index, boot| {
+        Awkward::new(echo_machine(&clients, index, boot), habits)
+    })
 }
 
 /// Two senders and a receiver, in the seed's weather.
