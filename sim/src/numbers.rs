@@ -7,6 +7,8 @@ use std::collections::BTreeMap;
 
 /// Up to so many nodes every direction has a place in one table, of 2 MiB at first and 16 MiB at most.
 const TABLE_NODES_MAX: usize = 2_048;
+/// Up to so many nodes nothing is gained by narrow counts: the table has 16 KiB at most.
+const WIDE_NODES_MAX: usize = 64;
 /// The width of a count at first, as a power of two: it holds 15.
 const LOG_BITS_MIN: u32 = 2;
 /// The width of a word, as a power of two, and the most that a count has.
@@ -19,6 +21,8 @@ pub(crate) struct Numbers {
     /// Counts by source, then by receiver, side by side from the lowest bit on. Empty when there are too many nodes.
     words: Vec<u32>,
     log_bits: u32,
+    /// The greatest count of that many bits, which none reaches.
+    full: u32,
     /// By source: the receivers that it has sent to. Used when there is no table.
     sparse: Vec<BTreeMap<u32, u32>>,
 }
@@ -26,28 +30,35 @@ pub(crate) struct Numbers {
 impl Numbers {
     pub(crate) fn new(nodes: usize) -> Self {
         if nodes > TABLE_NODES_MAX {
-            return Self { nodes, words: Vec::new(), log_bits: 0, sparse: vec![BTreeMap::new(); nodes] };
+            return Self { nodes, words: Vec::new(), log_bits: 0, full: 0, sparse: vec![BTreeMap::new(); nodes] };
         }
-        Self { nodes, words: table(nodes, LOG_BITS_MIN), log_bits: LOG_BITS_MIN, sparse: Vec::new() }
+        let log_bits = if nodes <= WIDE_NODES_MAX { LOG_BITS_MAX } else { LOG_BITS_MIN };
+        Self { nodes, words: table(nodes, log_bits), log_bits, full: full(log_bits), sparse: Vec::new() }
     }
 
     /// The number of the next datagram of this direction, from 0.
     #[inline]
     pub(crate) fn next(&mut self, from: u32, to: u32) -> u64 {
-        let bit = (from as usize * self.nodes + to as usize) << self.log_bits;
+        let place = (from as usize).wrapping_mul(self.nodes).wrapping_add(to as usize);
+        let bit = place.wrapping_shl(self.log_bits);
         let Some(word) = self.words.get_mut(bit >> LOG_BITS_MAX) else { return self.next_sparse(from, to) };
-        let (shift, full) = (bit as u32 % u32::BITS, u32::MAX >> (u32::BITS - (1 << self.log_bits)));
+        let (shift, full) = (bit as u32 % u32::BITS, self.full);
         let number = (*word >> shift) & full;
         if number == full {
-            self.widen();
-            return self.next(from, to);
+            return self.next_wider(from, to);
         }
-        *word += 1 << shift;
+        // Not full: the sum stays within its bits.
+        *word = word.wrapping_add(1 << shift);
         u64::from(number)
     }
 
-    /// Gives each count twice as many bits.
+    /// Gives each count twice as many bits, and then the number.
     #[cold]
+    fn next_wider(&mut self, from: u32, to: u32) -> u64 {
+        self.widen();
+        self.next(from, to)
+    }
+
     fn widen(&mut self) {
         assert!(self.log_bits < LOG_BITS_MAX, "a direction carries less than 2^32 datagrams");
         let (bits, mut wide) = (1 << self.log_bits, table(self.nodes, self.log_bits + 1));
@@ -58,7 +69,7 @@ impl Numbers {
             let bit = place << (self.log_bits + 1);
             wide[bit >> LOG_BITS_MAX] |= number << (bit as u32 % u32::BITS);
         }
-        (self.words, self.log_bits) = (wide, self.log_bits + 1);
+        (self.words, self.log_bits, self.full) = (wide, self.log_bits + 1, full(self.log_bits + 1));
     }
 
     #[inline(never)]
@@ -67,6 +78,11 @@ impl Numbers {
         *count += 1;
         u64::from(*count - 1)
     }
+}
+
+/// The greatest number of `1 << log_bits` bits.
+const fn full(log_bits: u32) -> u32 {
+    u32::MAX >> (u32::BITS - (1 << log_bits))
 }
 
 /// No datagram yet in any direction.
@@ -81,7 +97,7 @@ mod tests {
     /// Beyond 65535, so that counts are widened as far as they go.
     #[test]
     fn each_direction_counts_alone_however_many_nodes_and_datagrams() {
-        for nodes in [2, 3, 20, TABLE_NODES_MAX + 1] {
+        for nodes in [2, 20, WIDE_NODES_MAX + 1, 200, TABLE_NODES_MAX + 1] {
             let mut numbers = Numbers::new(nodes);
             let last = nodes as u32 - 1;
             for round in 0..70_000 {
@@ -95,9 +111,10 @@ mod tests {
 
     #[test]
     fn all_directions_are_told_apart_while_they_are_widened() {
-        let mut numbers = Numbers::new(7);
+        let nodes = WIDE_NODES_MAX as u32 + 1;
+        let mut numbers = Numbers::new(nodes as usize);
         for round in 0..300 {
-            for (from, to) in (0..7).flat_map(|from| (0..7).map(move |to| (from, to))) {
+            for (from, to) in (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to))) {
                 // The higher the sum, the rarer.
                 if round % u64::from(from + to + 1) == 0 {
                     assert_eq!(numbers.next(from, to), round / u64::from(from + to + 1), "{from} to {to}");

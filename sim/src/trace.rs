@@ -123,6 +123,8 @@ pub(crate) struct Trace {
     /// One checkpoint every so many events.
     stride: u64,
     next_checkpoint: u64,
+    /// The event after which there is more to do than to mix it in: the next one when there is a sink.
+    next_look: u64,
     /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
     tail: [Record; TAIL],
     sink: Option<Sink>,
@@ -136,6 +138,7 @@ impl Trace {
             checkpoints: Vec::new(),
             stride: STRIDE_MIN,
             next_checkpoint: STRIDE_MIN,
+            next_look: if sink.is_some() { 1 } else { STRIDE_MIN },
             tail: [Record::BLANK; TAIL],
             sink,
         }
@@ -143,16 +146,39 @@ impl Trace {
 
     #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
     #[inline(always)]
-    pub(crate) fn push(&mut self, record: Record) {
-        self.hash = record.mix(self.hash);
-        self.tail[self.events as usize % TAIL] = record;
-        self.events += 1;
-        if self.events == self.next_checkpoint {
-            self.checkpoint(record.at);
+    pub(crate) fn push(&mut self, record: Record, names: &[String], bytes: Option<usize>) {
+        if self.mix_in(record) {
+            self.look(record.at, names, &Detail { bytes, text: None });
         }
     }
 
+    /// As `push`, for something that carries a text instead of bytes.
+    pub(crate) fn push_text(&mut self, record: Record, names: &[String], text: &dyn fmt::Debug) {
+        if self.mix_in(record) {
+            self.look(record.at, names, &Detail { bytes: None, text: Some(text) });
+        }
+    }
+
+    /// True when there is more to do about it.
+    #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
+    #[inline(always)]
+    fn mix_in(&mut self, record: Record) -> bool {
+        self.hash = record.mix(self.hash);
+        self.tail[self.events as usize % TAIL] = record;
+        self.events += 1;
+        self.events == self.next_look
+    }
+
+    /// What is not done for every event without a sink.
     #[cold]
+    fn look(&mut self, at: Time, names: &[String], detail: &Detail<'_>) {
+        if self.events == self.next_checkpoint {
+            self.checkpoint(at);
+        }
+        self.next_look = if self.sink.is_some() { self.events + 1 } else { self.next_checkpoint };
+        self.line(names, detail);
+    }
+
     fn checkpoint(&mut self, at: Time) {
         self.checkpoints.push(Checkpoint { events: self.events, at, hash: self.hash });
         if self.checkpoints.len() > CHECKPOINTS_MAX {
@@ -166,13 +192,8 @@ impl Trace {
         self.next_checkpoint = (self.events / self.stride + 1) * self.stride;
     }
 
-    pub(crate) fn is_full(&self) -> bool {
-        self.sink.is_some()
-    }
-
     /// Writes the line of the record that was just pushed.
-    #[cold]
-    pub(crate) fn line(&mut self, names: &[String], detail: &Detail<'_>) {
+    fn line(&mut self, names: &[String], detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
         let record = &self.tail[(self.events as usize - 1) % TAIL];
         let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
@@ -217,10 +238,9 @@ impl Trace {
 }
 
 /// What a line of the full trace says beyond its record.
-#[derive(Default)]
-pub(crate) struct Detail<'a> {
-    pub(crate) bytes: Option<usize>,
-    pub(crate) text: Option<&'a dyn fmt::Debug>,
+struct Detail<'a> {
+    bytes: Option<usize>,
+    text: Option<&'a dyn fmt::Debug>,
 }
 
 impl fmt::Debug for Trace {
@@ -282,9 +302,9 @@ mod tests {
         let mut again = Trace::new(None);
         let mut hashes = vec![0];
         for number in 0..1_000_000 {
-            trace.push(record(number));
+            trace.push(record(number), &[], None);
             if number < 300_000 {
-                again.push(record(number));
+                again.push(record(number), &[], None);
                 hashes.push(again.hash());
             }
         }

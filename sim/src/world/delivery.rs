@@ -74,7 +74,8 @@ pub(super) struct Deliveries {
 }
 
 impl Deliveries {
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for each datagram")]
+    #[inline(always)]
     pub(super) fn add(&mut self, flight: &Flight, bytes: &[u8]) -> u32 {
         let index = self.free;
         if index as usize == self.all.len() {

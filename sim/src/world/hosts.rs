@@ -3,51 +3,67 @@
 use crate::fate::NameHash;
 use machine::{Addr, Host};
 
-/// Finds a node by its host: eight places for each node, so that a second look is rare.
+/// Finds a node by its host: four places for each node, so that a second look is rare.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    nodes: Vec<u32>,
+    places: Vec<Place>,
     mask: usize,
 }
 
+/// One node, with all that is asked of it.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    hash: u64,
+    node: u32,
+    port: u16,
+}
+
 /// Stands for no node.
-const NOBODY: u32 = u32::MAX;
+const NOBODY: Place = Place { hash: 0, node: u32::MAX, port: 0 };
 
 impl Hosts {
-    pub(super) fn new(addrs: &[Addr]) -> Self {
-        let places = (addrs.len() * 8).next_power_of_two();
-        let mut hosts = Self { nodes: vec![NOBODY; places], mask: places - 1 };
-        for (index, addr) in (0..).zip(addrs) {
-            let place = hosts.place(addr.host(), addrs);
-            assert_eq!(hosts.nodes[place], NOBODY, "two node names hash alike, or one name is there twice");
-            hosts.nodes[place] = index;
+    pub(super) fn new(names: &[NameHash], ports: impl Iterator<Item = u16>) -> Self {
+        let places = (names.len() * 4).next_power_of_two();
+        let mut hosts = Self { places: vec![NOBODY; places], mask: places - 1 };
+        for (node, (name, port)) in (0..).zip(names.iter().zip(ports)) {
+            let hash = name.as_u64();
+            let index = hosts.look(hash).0;
+            assert_eq!(hosts.places[index].node, NOBODY.node, "two node names hash alike, or one name is there twice");
+            hosts.places[index] = Place { hash, node, port };
         }
         hosts
     }
 
-    /// Where `host` is, or would be.
+    /// Where the node with this hash is, or would be.
     #[inline]
-    fn place(&self, host: Host, addrs: &[Addr]) -> usize {
-        let [.., a, b, c, d] = host.octets();
-        let mut place = u32::from_be_bytes([a, b, c, d]) as usize & self.mask;
-        while self.nodes[place] != NOBODY && addrs[self.nodes[place] as usize].host() != host {
-            place = (place + 1) & self.mask;
+    fn look(&self, hash: u64) -> (usize, Place) {
+        let mut index = hash as usize & self.mask;
+        loop {
+            let place = self.places[index];
+            if place.hash == hash || place.node == NOBODY.node {
+                return (index, place);
+            }
+            index = (index + 1) & self.mask;
         }
-        place
     }
 
+    /// The node at `to`, and whether it listens on that port.
     #[inline]
-    pub(super) fn find(&self, host: Host, addrs: &[Addr]) -> Option<u32> {
-        Some(self.nodes[self.place(host, addrs)]).filter(|node| *node != NOBODY)
+    pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
+        let [.., a, b, c, d, e, f, g, h] = to.host().octets();
+        let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let (_, place) = self.look(hash);
+        let is_there = place.node != NOBODY.node && to.host() == host_of(hash);
+        is_there.then_some((place.node, place.port == to.port()))
     }
 }
 
 /// Simulated hosts live in the unique-local prefix `fd53:494d::/64` (RFC 4193), and are numbered by their names' hashes.
 const PREFIX: [u8; 8] = [0xFD, 0x53, 0x49, 0x4D, 0, 0, 0, 0];
 
-pub(super) fn host_of(name: NameHash) -> Host {
+pub(super) fn host_of(hash: u64) -> Host {
     let mut octets = [0; 16];
     octets[..8].copy_from_slice(&PREFIX);
-    octets[8..].copy_from_slice(&name.as_u64().to_be_bytes());
+    octets[8..].copy_from_slice(&hash.to_be_bytes());
     Host::new(octets)
 }

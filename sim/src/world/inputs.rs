@@ -23,7 +23,7 @@ where
         if node.state != State::Down {
             return;
         }
-        let incarnation = node.incarnation;
+        let incarnation = node.rest.incarnation;
         let name = &self.net.names[index as usize];
         let mut seed = [0; 32];
         stream(self.net.roots.seed, &format!("node {name} {incarnation}")).fill_bytes(&mut seed);
@@ -46,16 +46,16 @@ where
         node.machine = None;
         node.state = State::Down;
         node.armed = Armed::NOT;
-        node.refuses = kind == CrashKind::Process;
-        self.net.fills[index as usize].clear();
-        node.incarnation += 1;
-        node.waiting_datagrams = 0;
-        for waiting in node.waiting.drain(..) {
+        node.rest.refuses = kind == CrashKind::Process;
+        self.net.fills.forget(index);
+        node.rest.incarnation += 1;
+        node.rest.waiting_datagrams = 0;
+        for waiting in node.rest.waiting.drain(..) {
             if let Waiting::Datagram(delivery) = waiting {
                 self.net.deliveries.free(delivery);
             }
         }
-        self.net.record(Kind::Crash, index, NodeIndex::NONE, self.nodes[index as usize].incarnation, 0, None);
+        self.net.record(Kind::Crash, index, NodeIndex::NONE, self.nodes[index as usize].rest.incarnation, 0, None);
         self.net.counts.crashes += 1;
         let root = self.net.roots.disk.named(&self.net.names[index as usize]);
         let damage = self.net.disks[index as usize].crash(root);
@@ -99,9 +99,9 @@ where
         let node = &mut self.nodes[to as usize];
         match node.state {
             State::Up => self.datagram(to, place, watch),
-            State::Paused if node.waiting_datagrams < PAUSED_DATAGRAMS_MAX => {
-                node.waiting_datagrams += 1;
-                node.waiting.push_back(Waiting::Datagram(place));
+            State::Paused if node.rest.waiting_datagrams < PAUSED_DATAGRAMS_MAX => {
+                node.rest.waiting_datagrams += 1;
+                node.rest.waiting.push_back(Waiting::Datagram(place));
             }
             State::Paused | State::Down => {
                 let delivery = self.net.deliveries.get(place);
@@ -135,7 +135,7 @@ where
 
     pub(super) fn stored(&mut self, place: u32, watch: &mut impl Watch<M>) {
         let (node, incarnation) = self.net.stores.remove(place as usize);
-        if self.nodes[node as usize].incarnation != incarnation {
+        if self.nodes[node as usize].rest.incarnation != incarnation {
             return;
         }
         if let Some((key, durable)) = self.net.disks[node as usize].complete() {
@@ -148,7 +148,7 @@ where
         let node = &mut self.nodes[index as usize];
         match node.state {
             State::Up => self.give(index, what, watch),
-            State::Paused => node.waiting.push_back(what),
+            State::Paused => node.rest.waiting.push_back(what),
             State::Down => {}
         }
     }
@@ -205,11 +205,11 @@ where
     fn perturbed(&mut self, index: u32) -> bool {
         let node = &mut self.nodes[index as usize];
         let key = self.net.roots.perturb.pair(self.net.hashes[index as usize], self.net.hashes[index as usize]);
-        if node.inputs.0 != self.net.now {
-            node.inputs = (self.net.now, 0);
+        if node.rest.inputs.0 != self.net.now {
+            node.rest.inputs = (self.net.now, 0);
         }
-        let key = key.number(self.net.now.as_nanos()).number(node.inputs.1);
-        node.inputs.1 += 1;
+        let key = key.number(self.net.now.as_nanos()).number(node.rest.inputs.1);
+        node.rest.inputs.1 += 1;
         let now = node.clock.read(self.net.now);
         if let Some(machine) = &mut node.machine
             && self.perturb.spurious_timeout.hits(key.draw(0))
@@ -217,10 +217,10 @@ where
         {
             machine.handle(now, Input::Timeout);
         }
-        if node.drains_later || !self.perturb.late_drain.hits(key.draw(1)) {
-            return node.drains_later;
+        if node.rest.drains_later || !self.perturb.late_drain.hits(key.draw(1)) {
+            return node.rest.drains_later;
         }
-        node.drains_later = true;
+        node.rest.drains_later = true;
         let after = Duration::from_nanos(key.within(2, 0, 1_000_000));
         self.net.push_for(index, after, Event::Drain(index));
         true

@@ -3,6 +3,7 @@
 mod config;
 mod delivery;
 mod faults;
+mod fills;
 mod hosts;
 mod inputs;
 mod net;
@@ -194,7 +195,7 @@ where
         match event {
             Event::Boot(node) => self.boot_node(node, watch),
             Event::Drain(node) => {
-                self.nodes[node as usize].drains_later = false;
+                self.nodes[node as usize].rest.drains_later = false;
                 // A paused node drains when it resumes.
                 if self.nodes[node as usize].state == State::Up {
                     self.drain(node, watch);

@@ -1,6 +1,7 @@
 //! Everything of a world that is not a machine: the queue, the links, the trace. Datagrams are sent here.
 
 use super::delivery::{Deliveries, Flight};
+use super::fills::Fills;
 use super::hosts::{Hosts, host_of};
 use crate::disk::{Damage, Disk};
 use crate::fate::{Key, NameHash};
@@ -11,7 +12,7 @@ use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
 use crate::tap::{Injection, Tap};
-use crate::trace::{Detail, Kind, Record, Trace, digest};
+use crate::trace::{Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
 use core::fmt;
 use machine::{Addr, Destination, Duration, PipeId};
@@ -92,8 +93,7 @@ pub(super) struct Net {
     pub(super) ends: Vec<BTreeMap<PipeId, (u32, usize)>>,
     pub(super) dials: BTreeMap<(u32, u32), u64>,
     pub(super) pipes_made: u64,
-    /// By node: pipes that its machine is to be asked to fill when it is drained.
-    pub(super) fills: Vec<Vec<(u32, usize)>>,
+    pub(super) fills: Fills,
     /// What they fill; kept from one to the next.
     pub(super) room: Vec<u8>,
     pub(super) disks: Vec<Disk>,
@@ -108,13 +108,13 @@ impl Net {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
         let addrs: Vec<Addr> =
-            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(*hash), node.port)).collect();
+            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(hash.as_u64()), node.port)).collect();
         Self {
             now: Time::ZERO,
             schedule: Wheel::default(),
             orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
             trace: Trace::new(None),
-            hosts: Hosts::new(&addrs),
+            hosts: Hosts::new(&hashes, nodes.iter().map(|node| node.port)),
             addrs,
             roots: Roots::new(config.seed),
             links: Directions::new(hashes.clone(), config.link, config.links),
@@ -130,7 +130,7 @@ impl Net {
             ends: names.iter().map(|_| BTreeMap::new()).collect(),
             dials: BTreeMap::new(),
             pipes_made: 0,
-            fills: vec![Vec::new(); names.len()],
+            fills: Fills::new(names.len()),
             room: Vec::new(),
             disks: nodes.iter().map(|node| Disk::new(node.disk)).collect(),
             stores: Slab::new(),
@@ -157,19 +157,18 @@ impl Net {
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
-        let node = self.hosts.find(to.host(), &self.addrs)?;
-        Some((node, self.addrs[node as usize].port() == to.port()))
+        self.hosts.find(to)
     }
 
     /// Schedules for `source` (see `orders`) and returns the event's place among those of its time.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a call would cost half as much again")]
+    #[inline(always)]
     pub(super) fn push(&mut self, source: u32, at: Time, what: Event) -> Order {
         let order = self.orders[source as usize].take();
         self.schedule.push(Scheduled { at, order, what });
         order
     }
 
-    #[inline]
     pub(super) fn push_for(&mut self, node: u32, after: Duration, what: Event) {
         self.push(node + 1, self.now + after, what);
     }
@@ -185,22 +184,19 @@ impl Net {
         digest: u64,
         bytes: Option<usize>,
     ) {
-        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest });
-        if self.trace.is_full() {
-            self.trace.line(&self.names, &Detail { bytes, text: None });
-        }
+        let record = Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest };
+        self.trace.push(record, &self.names, bytes);
     }
 
     /// Records something that carries a text instead of bytes.
     pub(super) fn record_text(&mut self, kind: Kind, node: u32, number: u64, text: &dyn fmt::Debug) {
         let digest = crate::trace::digest_text(text);
-        self.trace.push(Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest });
-        if self.trace.is_full() {
-            self.trace.line(&self.names, &Detail { bytes: None, text: Some(text) });
-        }
+        let record = Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest };
+        self.trace.push_text(record, &self.names, text);
     }
 
     /// The node's machine sends a datagram.
+    #[inline(never)]
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
         let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
@@ -244,6 +240,7 @@ impl Net {
     }
 
     /// [`Net::transmit`], with all that can befall a packet.
+    #[inline(never)]
     fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
         let Flight { from, to, key, .. } = *flight;
         if !self.taps.is_empty() && self.tapped_datagram(from, to, bytes) {
@@ -279,10 +276,11 @@ impl Net {
     }
 
     /// Schedules the arrival of a packet.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "once for each datagram")]
+    #[inline(always)]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
         let delivery = self.deliveries.add(flight, bytes);
-        self.push_for(flight.from, after, Event::Deliver(delivery));
+        self.push(flight.from + 1, self.now + after, Event::Deliver(delivery));
         delivery
     }
 

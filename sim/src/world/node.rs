@@ -42,12 +42,20 @@ impl Armed {
     pub(super) const NOT: Self = Self { at: Time::MAX, order: Order::NEVER };
 }
 
+/// What each event looks at, the smallest things first: they share a line of the cache with the machine's first.
 #[derive(Debug)]
+#[repr(C)]
 pub(super) struct Node<M: Machine> {
-    pub(super) machine: Option<M>,
     pub(super) state: State,
-    pub(super) clock: Clock,
     pub(super) armed: Armed,
+    pub(super) clock: Clock,
+    pub(super) rest: Box<Rest<M::Command>>,
+    pub(super) machine: Option<M>,
+}
+
+/// What few events look at.
+#[derive(Debug)]
+pub(super) struct Rest<C> {
     pub(super) incarnation: u64,
     /// While it is down: only its process died, and its system refuses dials and resets pipes.
     pub(super) refuses: bool,
@@ -56,7 +64,7 @@ pub(super) struct Node<M: Machine> {
     pub(super) drains_later: bool,
     /// Counts the inputs of one time, for the draws of [`Perturb`](super::Perturb): one input less re-rolls nothing later.
     pub(super) inputs: (Time, u64),
-    pub(super) waiting: VecDeque<Waiting<M::Command>>,
+    pub(super) waiting: VecDeque<Waiting<C>>,
     pub(super) waiting_datagrams: usize,
 }
 
@@ -86,14 +94,14 @@ impl<M: Machine> Node<M> {
                         net.record_text(Kind::Event, index, 0, &event);
                         watch.event(net.now, me, &event, control);
                     }
-                    Output::OpenPipe { pipe, to } => net.open_pipe(index, self.incarnation, pipe, to),
+                    Output::OpenPipe { pipe, to } => net.open_pipe(index, self.rest.incarnation, pipe, to),
                     Output::FillPipe { pipe } => net.want_fill(index, pipe),
                     Output::FinishPipe { pipe } => net.finish_pipe(index, pipe),
                     Output::ClosePipe { pipe } => net.close_pipe(index, pipe),
-                    Output::Store { key, bytes } => net.store(index, self.incarnation, key, bytes),
+                    Output::Store { key, bytes } => net.store(index, self.rest.incarnation, key, bytes),
                 }
             }
-            let Some((pipe, side)) = net.fills[index as usize].pop() else { break };
+            let Some((pipe, side)) = net.fills.take(index) else { break };
             let now = net.now;
             net.fill(index, pipe, side, machine, |peer, bytes| watch.filled(now, me, peer, bytes, control));
         }
@@ -102,7 +110,8 @@ impl<M: Machine> Node<M> {
     }
 
     /// Schedules the machine's next timeout, unless an earlier event will look again anyway.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "after each input, and mostly there is nothing to do")]
+    #[inline(always)]
     pub(super) fn arm(&mut self, index: u32, net: &mut Net) {
         let Some(deadline) = self.machine.as_ref().and_then(Machine::next_timeout) else { return };
         let at = self.clock.when(deadline, net.now);
@@ -114,11 +123,7 @@ impl<M: Machine> Node<M> {
     }
 
     pub(super) fn new(clock: Clock) -> Self {
-        Self {
-            machine: None,
-            state: State::Down,
-            clock,
-            armed: Armed::NOT,
+        let rest = Rest {
             incarnation: 0,
             refuses: false,
             accepted: 0,
@@ -126,11 +131,12 @@ impl<M: Machine> Node<M> {
             inputs: (Time::ZERO, 0),
             waiting: VecDeque::new(),
             waiting_datagrams: 0,
-        }
+        };
+        Self { state: State::Down, armed: Armed::NOT, clock, rest: Box::new(rest), machine: None }
     }
 
     /// Nothing there answers, not even a system without its process.
     pub(super) fn is_silent(&self) -> bool {
-        self.state == State::Down && !self.refuses
+        self.state == State::Down && !self.rest.refuses
     }
 }

@@ -102,12 +102,12 @@ where
             return;
         }
         let node = &mut self.nodes[acceptor as usize];
-        let id = PipeId::accepted(node.accepted);
-        node.accepted += 1;
+        let id = PipeId::accepted(node.rest.accepted);
+        node.rest.accepted += 1;
         let pipe = &mut self.net.pipes[index as usize];
         pipe.accepted = true;
         let end = &mut pipe.ends[ACCEPTOR];
-        (end.id, end.incarnation, end.phase) = (id, node.incarnation, Phase::Open);
+        (end.id, end.incarnation, end.phase) = (id, node.rest.incarnation, Phase::Open);
         self.net.ends[acceptor as usize].insert(id, (index, ACCEPTOR));
         let from = self.net.addr(dialler);
         self.net.answer(index);
@@ -125,7 +125,7 @@ where
                 end.phase = Phase::Open;
                 let (node, id) = (end.node.0, end.id);
                 if end.wants_fill {
-                    self.net.fills[node as usize].push((index, DIALLER));
+                    self.net.fills.add(node, index, DIALLER);
                 }
                 self.hand(node, Waiting::Opened(id), watch);
                 self.read(index, DIALLER, watch);
@@ -149,7 +149,7 @@ where
         self.net.send_ack(index, 1 - side);
         if finished {
             self.close_pipe_end(index, side, PipeEnd::Finished, watch);
-        } else if !self.net.fills[writer as usize].is_empty() && self.nodes[writer as usize].state == State::Up {
+        } else if self.net.fills.has(writer) && self.nodes[writer as usize].state == State::Up {
             self.drain(writer, watch);
         }
     }

@@ -155,7 +155,7 @@ impl Net {
         let end = &mut self.pipes[pipe as usize].ends[side];
         if !end.wants_fill && !end.fin_sent {
             end.wants_fill = true;
-            self.fills[node as usize].push((pipe, side));
+            self.fills.add(node, pipe, side);
         }
     }
 
@@ -167,7 +167,7 @@ impl Net {
             end.finishing = true;
             // The half ends after the next 0 that `fill` returns, whether or not the machine asked to be filled from.
             end.wants_fill = true;
-            self.fills[node as usize].push((pipe, side));
+            self.fills.add(node, pipe, side);
         }
     }
 
@@ -383,7 +383,7 @@ impl Net {
         writer.in_flight = writer.in_flight.saturating_sub(read);
         writer.fin_acked |= fin;
         if writer.wants_fill {
-            self.fills[to as usize].push((index, side));
+            self.fills.add(to, index, side);
         }
         true
     }
