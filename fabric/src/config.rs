@@ -55,7 +55,7 @@ impl Default for Config {
 pub struct Limits {
     /// Sessions at a time, dialled and accepted, those that are ending included.
     pub sessions_max: u16,
-    /// Inbound handshakes that are not finished.
+    /// Inbound handshakes that are not finished; and as many pipes of sessions that are over may linger.
     pub handshakes_max: u16,
     /// Of those, from one source address.
     pub handshakes_per_source_max: u16,

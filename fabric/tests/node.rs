@@ -176,6 +176,18 @@ fn past_its_bounds_a_node_closes_the_oldest_handshake_of_that_source_then_of_all
 }
 
 #[test]
+fn who_is_refused_again_and_again_piles_nothing_up() {
+    let mut net = Net::new([config(&[])]);
+    let strangers: Vec<_> = (0..80).map(|n| net.stranger_proves_itself(0, addr(n), n as u8 + 100)).collect();
+    let refused = net.take(0, failed);
+    assert_eq!(refused, [SessionEnd::Local(code::NOT_TRUSTED); 80]);
+    let oldest: Vec<_> = strangers[..16].iter().map(|pipe| (0, *pipe)).collect();
+    assert_eq!(net.aborted, oldest, "sixty-four linger, and the oldest went");
+    net.run(SECOND);
+    assert_eq!(net.aborted.len(), 80);
+}
+
+#[test]
 fn garbage_ends_a_handshake_in_silence() {
     let mut net = pair();
     let pipe = net.stranger_dials(1, addr(77));

@@ -10,7 +10,7 @@ use machine::{Boot, Destination, Duration, Input, Instant, Machine, Output, Pipe
 use sim::fate::{Key, NameHash};
 use sim::schedule::{Heap, Order, Queue, Scheduled, Wheel};
 use sim::{Config, Delay, LinkProfile, NodeConfig, NodeIndex, Time, World};
-use std::cell::RefCell;
+use std::cell::OnceCell;
 use std::hint::black_box;
 use std::rc::Rc;
 
@@ -19,7 +19,8 @@ const DELAY: (u64, u64) = (1_000_000, 9_000_000);
 
 /// Sends, counts, and does nothing else.
 struct Null {
-    peers: Rc<RefCell<Vec<machine::Addr>>>,
+    /// Everybody's address, once the world is made.
+    peers: Rc<OnceCell<Vec<machine::Addr>>>,
     me: u32,
     random: u64,
     next: Instant,
@@ -41,7 +42,7 @@ fn other(random: u64, me: u32, nodes: u32) -> u32 {
 }
 
 impl Null {
-    fn new(peers: Rc<RefCell<Vec<machine::Addr>>>, node: NodeIndex, boot: &Boot) -> Self {
+    fn new(peers: Rc<OnceCell<Vec<machine::Addr>>>, node: NodeIndex, boot: &Boot) -> Self {
         let me = node.as_usize() as u32;
         let first = boot.now + Duration::from_nanos(u64::from(me) * 9_973 % PERIOD.as_nanos());
         Self { peers, me, random: u64::from(me), next: first, sends: false, message: [0; 64], received: 0 }
@@ -69,7 +70,7 @@ impl Machine for Null {
         }
         let random = next_random(&mut self.random);
         self.message[..8].copy_from_slice(&random.to_le_bytes());
-        let peers = self.peers.borrow();
+        let peers = self.peers.get()?;
         let to = peers[other(random, self.me, peers.len() as u32) as usize];
         Some(Output::Datagram { to: Destination::Addr(to), bytes: &self.message })
     }
@@ -89,10 +90,10 @@ fn world(nodes: u32, seed: u64) -> World<Null> {
         delay: Delay::Uniform(Duration::from_nanos(DELAY.0), Duration::from_nanos(DELAY.1)),
         ..LinkProfile::default()
     };
-    let peers = Rc::new(RefCell::new(Vec::new()));
+    let peers = Rc::new(OnceCell::new());
     let shared = Rc::clone(&peers);
     let world = World::new(config, move |node, _, boot| Null::new(Rc::clone(&shared), node, &boot));
-    *peers.borrow_mut() = (0..nodes).map(|node| world.addr(NodeIndex::new(node))).collect();
+    peers.set((0..nodes).map(|node| world.addr(NodeIndex::new(node))).collect()).unwrap();
     world
 }
 

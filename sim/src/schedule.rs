@@ -21,11 +21,23 @@ const NIL: u32 = u32::MAX;
 pub struct Order(u64);
 
 impl Order {
+    /// No event's.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The `count`-th event of `source`. At most 2^24 sources and 2^40 events of each.
     #[inline]
     pub fn new(source: u32, count: u64) -> Self {
         assert!(source < 1 << 24 && count < 1 << 40, "an order has 24 bits for its source and 40 for its count");
         Self((u64::from(source) << 40) | count)
+    }
+
+    /// This place, after which it is the source's next one.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        let order = *self;
+        self.0 = self.0.wrapping_add(1);
+        assert!(self.0 << 24 != 0, "a source schedules less than 2^40 events");
+        order
     }
 }
 
@@ -187,16 +199,21 @@ impl<T: Copy + Eq> Default for Wheel<T> {
 impl<T: Copy + Eq> Wheel<T> {
     #[inline]
     fn link(&mut self, event: Scheduled<T>, coarse: bool, index: u64) {
-        let level = if coarse { &mut self.coarse } else { &mut self.fine };
         if self.free == NIL {
-            let next = level.put(index, self.entries.len() as u32);
-            self.entries.push(Entry { event, next });
-        } else {
-            let at = self.free;
-            let entry = &mut self.entries[at as usize];
-            self.free = entry.next;
-            *entry = Entry { event, next: level.put(index, at) };
+            self.add_entry(event);
         }
+        let at = self.free;
+        let entry = &mut self.entries[at as usize];
+        self.free = entry.next;
+        let level = if coarse { &mut self.coarse } else { &mut self.fine };
+        *entry = Entry { event, next: level.put(index, at) };
+    }
+
+    /// Makes one more entry, free to be used.
+    #[cold]
+    fn add_entry(&mut self, event: Scheduled<T>) {
+        self.free = self.entries.len() as u32;
+        self.entries.push(Entry { event, next: NIL });
     }
 
     /// Unlinks an entry of a taken list: its event and its successor.
@@ -208,11 +225,17 @@ impl<T: Copy + Eq> Wheel<T> {
         (event, next)
     }
 
-    #[inline]
+    /// Adds an event to those of the slot under the cursor.
+    #[inline(never)]
     fn insert_ready(&mut self, event: Scheduled<T>) {
         let key = event.key();
         let place = self.ready.partition_point(|other| other.key() > key);
         self.ready.insert(place, event);
+    }
+
+    #[cold]
+    fn push_far(&mut self, event: Scheduled<T>) {
+        self.far.push(Reverse(event));
     }
 
     /// Moves the cursor to the next fine slot that holds events, and those into `ready`. False when there are none.
@@ -300,7 +323,7 @@ impl<T: Copy + Eq> Queue<T> for Wheel<T> {
         } else if (index >> SLOT_BITS) - (self.cursor >> SLOT_BITS) < SLOTS as u64 {
             self.link(event, true, index >> SLOT_BITS);
         } else {
-            self.far.push(Reverse(event));
+            self.push_far(event);
         }
     }
 

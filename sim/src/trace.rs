@@ -82,6 +82,10 @@ pub struct Record {
 }
 
 impl Record {
+    /// Stands where no record is yet.
+    const BLANK: Self =
+        Self { at: Time::ZERO, kind: Kind::Boot, node: NodeIndex::NONE, peer: NodeIndex::NONE, number: 0, digest: 0 };
+
     #[inline]
     fn mix(&self, hash: u64) -> u64 {
         let who =
@@ -104,6 +108,8 @@ pub struct Checkpoint {
 
 /// More checkpoints than this, and every second one is dropped.
 const CHECKPOINTS_MAX: usize = 1024;
+/// The first distance between checkpoints, in events.
+const STRIDE_MIN: u64 = 64;
 /// The last events of a run, kept to show where it ended.
 const TAIL: usize = 32;
 
@@ -114,27 +120,34 @@ pub(crate) struct Trace {
     hash: u64,
     events: u64,
     checkpoints: Vec<Checkpoint>,
-    /// One checkpoint every so many events; a power of two.
+    /// One checkpoint every so many events.
     stride: u64,
-    tail: Vec<Record>,
+    next_checkpoint: u64,
+    /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
+    tail: [Record; TAIL],
     sink: Option<Sink>,
 }
 
 impl Trace {
     pub(crate) fn new(sink: Option<Sink>) -> Self {
-        Self { hash: 0, events: 0, checkpoints: Vec::new(), stride: 64, tail: Vec::new(), sink }
+        Self {
+            hash: 0,
+            events: 0,
+            checkpoints: Vec::new(),
+            stride: STRIDE_MIN,
+            next_checkpoint: STRIDE_MIN,
+            tail: [Record::BLANK; TAIL],
+            sink,
+        }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
+    #[inline(always)]
     pub(crate) fn push(&mut self, record: Record) {
         self.hash = record.mix(self.hash);
-        if self.tail.len() < TAIL {
-            self.tail.push(record);
-        } else {
-            self.tail[(self.events as usize) % TAIL] = record;
-        }
+        self.tail[self.events as usize % TAIL] = record;
         self.events += 1;
-        if self.events & (self.stride - 1) == 0 {
+        if self.events == self.next_checkpoint {
             self.checkpoint(record.at);
         }
     }
@@ -150,6 +163,7 @@ impl Trace {
             });
             self.stride *= 2;
         }
+        self.next_checkpoint = (self.events / self.stride + 1) * self.stride;
     }
 
     pub(crate) fn is_full(&self) -> bool {
@@ -158,8 +172,9 @@ impl Trace {
 
     /// Writes the line of the record that was just pushed.
     #[cold]
-    pub(crate) fn line(&mut self, record: &Record, names: &[String], detail: &Detail<'_>) {
+    pub(crate) fn line(&mut self, names: &[String], detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
+        let record = &self.tail[(self.events as usize - 1) % TAIL];
         let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
         let mut line = serde_json::Map::new();
         line.insert("event".into(), (self.events - 1).into());
@@ -196,8 +211,8 @@ impl Trace {
 
     /// The last events, the oldest first.
     pub(crate) fn tail(&self) -> Vec<Record> {
-        let oldest = if self.tail.len() < TAIL { 0 } else { (self.events as usize) % TAIL };
-        self.tail[oldest..].iter().chain(&self.tail[..oldest]).copied().collect()
+        let oldest = self.events.saturating_sub(TAIL as u64);
+        (oldest..self.events).map(|event| self.tail[event as usize % TAIL]).collect()
     }
 }
 

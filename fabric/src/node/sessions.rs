@@ -261,6 +261,7 @@ impl Node {
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
             }
         }
+        self.bound_lingering();
         let Some(device) = device else { return };
         let Some(known) = self.devices.get_mut(&device) else { return };
         known.sessions.retain(|session| *session != pipe);
@@ -276,6 +277,22 @@ impl Node {
         }
         self.drop_idle(device);
         self.dial(device);
+    }
+
+    /// Whoever is refused can come again at once: of pipes that are only read to their end no more are kept than of
+    /// handshakes, and the one that has lingered longest goes.
+    fn bound_lingering(&mut self) {
+        let lingering = self.connections.iter().filter_map(|(pipe, connection)| match connection.phase {
+            Phase::Lingering(until) => Some((until, *pipe)),
+            Phase::Handshaking | Phase::Up(_) => None,
+        });
+        let most = usize::from(self.config.limits.handshakes_max);
+        if lingering.clone().count() > most
+            && let Some((_, oldest)) = lingering.min()
+        {
+            self.forget(oldest);
+            self.pipe_outputs.push_back(PipeOutput::Close(oldest));
+        }
     }
 
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {

@@ -2,7 +2,7 @@
 //! more; here a test holds the nodes themselves and calls them.
 
 use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
-use fabric::session::Local;
+use fabric::session::{Limits, Local, Session};
 use fabric::suite::{RealSuite, Suite};
 use fabric::{Config, Event, Node};
 use machine::{Addr, Boot, Destination, Duration, Host, Input, Instant, Machine, Output, PipeEnd, PipeId};
@@ -26,6 +26,8 @@ pub(crate) struct Net {
     ends: BTreeMap<End, Half>,
     accepted: Vec<u64>,
     fills: VecDeque<End>,
+    /// Pipes that a node has aborted.
+    pub(crate) aborted: Vec<(usize, PipeId)>,
     /// Nodes that nothing reaches, and that reach nobody.
     pub(crate) cut_off: Vec<usize>,
 }
@@ -67,6 +69,7 @@ impl Net {
             ends: BTreeMap::new(),
             accepted: Vec::new(),
             fills: VecDeque::new(),
+            aborted: Vec::new(),
             cut_off: Vec::new(),
         };
         for config in configs {
@@ -173,6 +176,24 @@ impl Net {
         self.settle();
     }
 
+    /// A device that is no node dials, proves itself, and never says or reads anything more.
+    pub(crate) fn stranger_proves_itself(&mut self, to: usize, from: Addr, secret: u8) -> PipeId {
+        let pipe = self.stranger_dials(to, from);
+        let (own, node) = (Arc::new(local(secret)), local(to as u8 + 1));
+        let (expected, remote) = (node.device.device_id(), node.noise.public());
+        let mut session = Session::dial(self.now, &own, expected, remote, [secret; 32], &Limits::default()).unwrap();
+        let mut room = [0; 4_096];
+        for _ in 0..2 {
+            let count = session.fill(&mut room, &mut |_| 0);
+            self.push_bytes(to, pipe, &room[..count]);
+            let count = self.nodes[to].fill(pipe, &mut room);
+            let mut bytes = &room[..count];
+            while session.receive(self.now, &mut bytes).unwrap().is_some() {}
+        }
+        self.settle();
+        pipe
+    }
+
     fn open(&mut self, node: usize, pipe: PipeId, to: Addr) {
         let target = (0..self.nodes.len()).find(|other| addr(*other) == to);
         let Some(target) = target.filter(|target| !self.cut_off.contains(target) && !self.cut_off.contains(&node))
@@ -224,6 +245,7 @@ impl Net {
     }
 
     fn close(&mut self, end: End) {
+        self.aborted.push(end);
         let Some(half) = self.ends.remove(&end) else { return };
         if self.ends.remove(&half.other).is_some() {
             self.input(half.other.0, Input::PipeClosed { pipe: half.other.1, reason: PipeEnd::Reset });

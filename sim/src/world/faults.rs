@@ -1,7 +1,8 @@
 //! Carries out the plan of faults: begins them, ends them, and puts things back.
 
+use super::World;
 use super::net::Event;
-use super::{State, World};
+use super::node::{Armed, State};
 use crate::disk::DiskProfile;
 use crate::fault::{Begin, Fault};
 use crate::link::LinkProfile;
@@ -185,7 +186,7 @@ where
         let changed = &mut self.nodes[node.as_usize()];
         change(&mut changed.clock, self.net.now);
         // The armed event is for a time that the clock no longer agrees on.
-        changed.armed = None;
+        changed.armed = Armed::NOT;
         self.arm(node.0);
     }
 
