@@ -37,22 +37,50 @@ impl Invalid {
         self.problems.render(&self.sources, style)
     }
 
+    /// The first thing that is wrong, and where, in one line.
+    pub(crate) fn first(&self) -> String {
+        self.problems.first().map(|problem| problem.line(&self.sources)).unwrap_or_default()
+    }
+
     /// How many things are wrong.
     pub(crate) const fn count(&self) -> usize {
         self.problems.len()
     }
 }
 
+/// A scenario together with all that it was made from, so that a swarm can draw others from it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) scenario: Scenario,
+    table: tree::Table,
+    span: source::Span,
+    sources: Sources,
+}
+
+impl Loaded {
+    /// The scenario with what `seed` draws for each key of `[swarm]`, and those keys with their values.
+    pub(crate) fn draw(&self, seed: u64) -> Result<(Scenario, Vec<(String, String)>), Invalid> {
+        swarm::draw(&swarm::Trial { table: &self.table, span: self.span, sources: &self.sources }, seed)
+    }
+}
+
 /// Loads the scenario at `path`, with arguments `KEY=VALUE` that override it.
 pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Scenario, Invalid> {
+    open(path, overrides).map(|loaded| loaded.scenario)
+}
+
+/// Like [`load`], and keeps what a swarm needs.
+pub(crate) fn open(path: &Path, overrides: &[String]) -> Result<Loaded, Invalid> {
     let (mut sources, mut problems) = (Sources::default(), Problems::default());
     match settle(path, overrides, &mut sources, &mut problems) {
-        Some(scenario) if problems.is_empty() => Ok(scenario),
+        Some((scenario, table, span)) if problems.is_empty() => Ok(Loaded { scenario, table, span, sources }),
         _ => Err(Invalid { sources, problems }),
     }
 }
 
-fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Scenario> {
+type Settled = (Scenario, tree::Table, source::Span);
+
+fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Settled> {
     let (mut table, span) = include::load(path, sources, problems)?;
     for text in overrides {
         if let Some(over) = include::argument(text, sources, problems) {
@@ -65,7 +93,7 @@ fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &m
     if problems.is_empty() {
         scenario.swarm = swarm::check(&file, &swarm::Trial { table: &table, span, sources }, problems);
     }
-    Some(scenario)
+    Some((scenario, table, span))
 }
 
 /// The JSON Schema of scenario files, for editors.
