@@ -58,7 +58,7 @@ impl NodeConfig {
 
     /// Where others reach the node: it follows from its name and its port, so that it is known before the world is.
     pub fn addr(&self) -> Addr {
-        Addr::new(host_of(NameHash::of(&self.name)), self.port)
+        Addr::new(host_of(NameHash::of(&self.name).as_u64()), self.port)
     }
 }
 
