@@ -59,9 +59,10 @@ impl Node {
         seed
     }
 
-    /// How many sessions there are, those that are ending and those that are dialled for included.
+    /// How many sessions there are, those that are dialled for included.
     fn places_taken(&self) -> usize {
-        self.connections.values().filter(|connection| !connection.is_inbound_handshake()).count()
+        let takes_place = |connection: &&Connection| !connection.is_inbound_handshake() && !connection.is_ending();
+        self.connections.values().filter(takes_place).count()
     }
 
     /// Lets a pipe in, at the cost of an older handshake where a bound is passed.
@@ -93,6 +94,18 @@ impl Node {
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
+    /// Closes the pipe that has been ending for longest while more are than may be: they must take no place from sessions,
+    /// and no more memory.
+    fn hurry_endings(&mut self) {
+        let ending = || self.connections.iter().filter(|(_, connection)| connection.is_ending());
+        if ending().count() <= usize::from(self.config.limits.sessions_max) {
+            return;
+        }
+        let oldest = ending().min_by_key(|(pipe, connection)| (connection.next_timeout(), **pipe));
+        let Some(pipe) = oldest.map(|(pipe, _)| *pipe) else { return };
+        self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
+    }
+
     /// Bytes of a pipe; those of a session that is over are discarded.
     pub(super) fn receive(&mut self, pipe: PipeId, mut bytes: &[u8]) {
         while let Some(connection) = self.connections.get_mut(&pipe) {
@@ -120,7 +133,7 @@ impl Node {
     /// there is no place.
     fn establish(&mut self, pipe: PipeId, peer: &Peer) {
         let is_trusted = self.config.trusted.contains(&peer.device);
-        let is_full = self.places_taken() > usize::from(self.config.limits.sessions_max);
+        let is_full = self.places_taken() >= usize::from(self.config.limits.sessions_max);
         let (now, limits) = (self.now, self.config.mux);
         let Some(connection) = self.connections.get_mut(&pipe) else { return };
         connection.establish(now, &limits, is_trusted);
@@ -128,9 +141,11 @@ impl Node {
             return; // the first record says whether the other side agrees
         }
         if is_trusted && !is_full {
-            self.session_up(pipe);
-        } else if is_trusted {
+            return self.session_up(pipe);
+        }
+        if is_trusted {
             self.close_session(pipe, code::GOING_AWAY);
+            self.hurry_endings();
         }
     }
 
@@ -169,6 +184,16 @@ impl Node {
             for older in older.into_iter().filter(|older| *older != pipe) {
                 self.close_session(older, code::DUPLICATE);
             }
+        }
+        self.end_oldest_past_bound(device);
+    }
+
+    /// However many sessions a device opens, it takes no more than its share of the places.
+    fn end_oldest_past_bound(&mut self, device: DeviceId) {
+        let most = usize::from(self.config.limits.sessions_per_device_max).max(1);
+        let Some(known) = self.devices.get(&device) else { return };
+        if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
+            self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
         }
     }
 
@@ -336,5 +361,6 @@ impl Node {
         }
         self.pipe_outputs.push_back(PipeOutput::Finish(pipe));
         self.over(pipe, reason);
+        self.hurry_endings();
     }
 }
