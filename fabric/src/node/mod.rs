@@ -59,6 +59,21 @@ enum PipeOutput {
     Close(PipeId),
 }
 
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Devices in the peer table.
+    pub peers: usize,
+    /// Inbound handshakes that are not finished.
+    pub handshakes: usize,
+    /// Of those, from the source that has most.
+    pub handshakes_of_one_source: usize,
+    /// Sessions, dialled and accepted, those that begin included.
+    pub sessions: usize,
+    /// Sessions that are over, or were refused, and whose last words are still being sent.
+    pub endings: usize,
+}
+
 impl Node {
     /// Starts a node as `local`, and announces it if the config says so.
     ///
@@ -104,6 +119,21 @@ impl Node {
     /// The peer table and its counters.
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
+    }
+
+    /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
+    pub fn load(&self) -> Load {
+        let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
+        let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
+        let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
+        let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
+        Load {
+            peers: self.discovery.peers().count(),
+            handshakes: inbound().count(),
+            handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
+            sessions: self.connections.len() - inbound().count() - ending,
+            endings: ending,
+        }
     }
 
     /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
