@@ -22,6 +22,7 @@ pub mod identity;
 pub mod mux;
 mod node;
 mod policy;
+pub mod probe;
 pub mod session;
 pub mod suite;
 mod timer;
@@ -29,5 +30,5 @@ mod wire;
 
 pub use config::{Config, Limits};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
-pub use node::Node;
+pub use node::{Load, Node};
 pub use policy::Policy;

@@ -197,6 +197,37 @@ fn sessions_past_the_limit_are_sent_away() {
 }
 
 #[test]
+fn a_device_that_opens_session_after_session_leaves_places_for_others() {
+    let hub = config(&[2, 9]);
+    let most = usize::from(hub.limits.sessions_per_device_max);
+    let mut net = Net::new([hub]);
+    for _ in 0..300 {
+        net.stranger_comes_in(0, addr(99), 9);
+        assert!(net.nodes[0].load().sessions <= most);
+    }
+    net.add(Config { dial_trusted: true, ..config(&[1]) });
+    net.run(SECOND);
+    net.run(Duration::from_secs(20));
+    assert_eq!(net.take(1, up), [true]);
+}
+
+#[test]
+fn strangers_on_their_way_out_take_no_place_and_bounded_memory() {
+    let mut hub = config(&[2]);
+    hub.limits.sessions_max = 4;
+    let mut net = Net::new([hub]);
+    for _ in 0..10 {
+        net.stranger_comes_in(0, addr(99), 9);
+    }
+    let load = net.nodes[0].load();
+    assert_eq!((load.sessions, load.endings), (0, 4));
+    net.add(Config { dial_trusted: true, ..config(&[1]) });
+    net.settle();
+    net.stranger_comes_in(0, addr(1), 2);
+    assert_eq!(net.nodes[0].load().sessions, 1);
+}
+
+#[test]
 fn a_node_that_shuts_down_lets_its_streams_finish_and_is_quiet() {
     let mut net = pair();
     net.run(SECOND);

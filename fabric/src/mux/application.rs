@@ -4,11 +4,13 @@ use super::control::Control;
 use super::receive::is_service_name;
 use super::stream::{State, Stream};
 use super::{Chunk, Mux, OpenError, Priority, StreamError, StreamId};
+use crate::probe::Probe;
 use alloc::boxed::Box;
 use machine::{Duration, Instant};
 
 /// The least that a send buffer takes: a byte and its message's end.
 const SEND_BUFFER_MIN: usize = 16;
+
 impl Mux {
     /// Opens a stream to a service of the peer's. Bytes may be written at once; they are sent after
     /// [`Event::Opened`](super::Event::Opened).
@@ -121,6 +123,7 @@ impl Mux {
         let before = stream.share();
         if stream.window.was_used_up(now, round_trip) {
             stream.window.grow(self.pool.growth(stream.window.size(), streams));
+            self.probes.hit(Probe::WindowGrown);
         }
         let is_due = stream.window.is_worth_returning(frugally) && !core::mem::replace(&mut stream.update_queued, true);
         self.pool.change(before, stream.share());

@@ -4,6 +4,7 @@ use super::control::Control;
 use super::frame::{self, Frame, HEADER_BYTES};
 use super::stream::Next;
 use super::{Event, Mux, Place, Priority, StreamId};
+use crate::probe::Probe;
 use machine::Instant;
 
 /// The plaintext of the longest record.
@@ -29,13 +30,16 @@ impl Mux {
         while room.len() - written >= FRAME_ROOM_MIN {
             let Some(class) = self.schedule.turn() else { break };
             let Some(stream) = self.schedule.pop(class) else { break };
+            if self.schedule.has_above(class) {
+                self.probes.hit(Probe::LowerClassServed);
+            }
             written += self.write_stream(stream, class, &mut room[written..]);
         }
         self.end_if_drained();
         written
     }
 
-    /// Whether [`Mux::fill`] has something to give.
+    /// Whether [`Mux::fill`] is to be called: false after it gave 0, until there is something to send again.
     pub fn wants_fill(&self) -> bool {
         let may_release = self.control.has_paced() && self.paced_until.is_none();
         !self.control.is_empty() || !self.schedule.is_empty() || may_release
@@ -149,6 +153,9 @@ impl Mux {
         if stream.told.wants_room && outgoing.cost() <= self.limits.send_buffer_bytes as usize / 2 {
             stream.told.wants_room = false;
             self.events.push_back(Event::Writable { stream: id });
+        }
+        if !outgoing.is_empty() && stream.send_credit <= HEADER_BYTES as u32 {
+            self.probes.hit(Probe::WindowExhausted);
         }
         if outgoing.is_empty() {
             self.spare.outgoing = stream.outgoing.take();

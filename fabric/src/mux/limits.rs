@@ -7,15 +7,18 @@ use machine::Duration;
 pub struct Limits {
     /// Streams that each side may have open at a time. Part of the wire contract: both sides must have the same.
     pub streams_max: u16,
-    /// The credit that a stream is given when it opens, in bytes; 4 KiB or less counts as 4 KiB.
+    /// The credit that a stream is given when it opens, in bytes: at least 4 KiB, and less than this when the session's
+    /// window has no more to give.
     pub stream_window: u32,
     /// The most that a stream's window grows to.
     pub stream_window_max: u32,
-    /// The most that the session's window grows to, in bytes. It starts at 1 MiB (wire contract, 4), which is the least.
+    /// The most that the session's window grows to, in bytes. It starts at 1 MiB (wire contract, 4), which is the least; so
+    /// is 4 KiB for every stream that both sides may have open.
     pub session_window_max: u32,
     /// Payload bytes of one DATA frame, 1 to 32768.
     pub data_bytes_max: u16,
-    /// Bytes that the application may hand to one stream before some of them are sent.
+    /// Bytes that the application may hand to one stream before some of them are sent, at least 16; the end of a message
+    /// counts as 8.
     pub send_buffer_bytes: u32,
     /// A PING is sent when no record came for so long.
     pub keepalive_after: Duration,

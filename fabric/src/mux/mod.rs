@@ -2,6 +2,46 @@
 //!
 //! A [`Mux`] takes the plaintext of records and writes the plaintext of records. It knows no pipe, no cryptography, and not
 //! whose session it is: who may open what is asked of its owner while an OPEN is handled.
+//!
+//! After every call its owner drains [`Mux::poll`], calls [`Mux::fill`] while the pipe has room and [`Mux::wants_fill`] says
+//! so, and [`Mux::handle_timeout`] when [`Mux::next_timeout`] comes.
+//!
+//! ```
+//! use fabric::mux::{Admission, Event, Limits, Mux, Priority, Reject, Role};
+//! use machine::Instant;
+//!
+//! /// A session would seal the record, carry it and open it.
+//! fn carry(now: Instant, from: &mut Mux, to: &mut Mux) -> Result<(), Reject> {
+//!     let mut room = [0; 1024];
+//!     match from.fill(now, &mut room) {
+//!         0 => Ok(()),
+//!         length => to.receive(now, &room[..length], &mut |service| match service {
+//!             "echo" => Admission::Admit,
+//!             _ => Admission::Deny,
+//!         }),
+//!     }
+//! }
+//!
+//! let now = Instant::ZERO;
+//! let mut phone = Mux::new(now, Role::Initiator, &Limits::default());
+//! let mut hub = Mux::new(now, Role::Responder, &Limits::default());
+//! let stream = phone.open(now, "echo", Priority::NORMAL)?;
+//! phone.write(stream, b"hello", true)?;
+//!
+//! while phone.wants_fill() || hub.wants_fill() {
+//!     carry(now, &mut phone, &mut hub)?;
+//!     carry(now, &mut hub, &mut phone)?;
+//! }
+//! assert!(matches!(hub.poll(), Some(Event::Accepted { .. })));
+//! assert_eq!(hub.poll(), Some(Event::Readable { stream }));
+//! assert_eq!(hub.read(now, stream, 4096)?.unwrap().bytes, b"hello"[..]);
+//! # Ok::<(), Box<dyn core::error::Error>>(())
+//! ```
+//!
+//! # What a peer can make this side hold
+//!
+//! Unread bytes up to the session's window, and about as much again where they come in small frames; two streams of each
+//! side's for every one that it may have open; 256 replies. All else is as much as the application has written.
 
 mod application;
 mod budget;
@@ -25,6 +65,7 @@ pub use event::{Ended, Event};
 pub use limits::Limits;
 pub use reject::{Reject, code};
 
+use crate::probe::{Probe, Probes};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use budget::Budget;
@@ -175,6 +216,7 @@ pub struct Mux {
     /// The record that is being taken had a PING.
     pinged: bool,
     events: VecDeque<Event>,
+    probes: Probes,
     spare: Spare,
 }
 
@@ -204,8 +246,14 @@ impl Mux {
             keepalive: Keepalive::new(now, limits),
             pinged: false,
             events: VecDeque::new(),
+            probes: Probes::default(),
             spare: Spare::default(),
         }
+    }
+
+    /// Which rare states were reached.
+    pub const fn probes(&self) -> Probes {
+        self.probes
     }
 
     /// What the application has not heard yet.
@@ -298,6 +346,7 @@ impl Mux {
         match stream.next(self.session_credit, usize::MAX) {
             Next::Nothing => {}
             Next::AwaitSession => {
+                self.probes.hit(Probe::SessionWindowExhausted);
                 stream.place = Place::AwaitsSession;
                 self.schedule.await_session(id);
             }

@@ -3,6 +3,7 @@
 use crate::event::SessionEnd;
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Admission, Mux, Role, code};
+use crate::probe::Probes;
 use crate::session::{HandshakeError, Peer, Received, Session, SessionError};
 use alloc::boxed::Box;
 use core::cmp::Ordering;
@@ -64,6 +65,15 @@ impl Connection {
         self.dialled.is_none() && self.phase == Phase::Handshaking && !self.session.is_established()
     }
 
+    /// Over, or refused: only its last words are still to be sent.
+    pub(super) fn is_ending(&self) -> bool {
+        match self.phase {
+            Phase::Handshaking => self.dialled.is_none() && self.session.is_established(),
+            Phase::Up(_) => false,
+            Phase::Lingering(_) => true,
+        }
+    }
+
     /// Which of two inbound handshakes is to go first, when both are as old.
     pub(super) fn by_worth(&self, other: &Self) -> Ordering {
         other.session.awaits_message_1().cmp(&self.session.awaits_message_1())
@@ -80,6 +90,10 @@ impl Connection {
     /// Whether new streams can be opened on it.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Up(_)) && self.mux.as_ref().is_some_and(|mux| mux.is_open())
+    }
+
+    pub(super) fn probes(&self) -> Probes {
+        self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
     }
 
     /// Whether the session's end has come, told or not.

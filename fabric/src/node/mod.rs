@@ -9,6 +9,7 @@ use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
 use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Chunk, Mux, Priority, StreamError, code};
+use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -38,6 +39,8 @@ pub struct Node {
     now: Instant,
     pipes_opened: u64,
     is_shut_down: bool,
+    /// Of sessions that are over, and the node's own.
+    probes: Probes,
 }
 
 /// Everything that a node waits for.
@@ -54,6 +57,21 @@ enum PipeOutput {
     Fill(PipeId),
     Finish(PipeId),
     Close(PipeId),
+}
+
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Devices in the peer table.
+    pub peers: usize,
+    /// Inbound handshakes that are not finished.
+    pub handshakes: usize,
+    /// Of those, from the source that has most.
+    pub handshakes_of_one_source: usize,
+    /// Sessions, dialled and accepted, those that begin included.
+    pub sessions: usize,
+    /// Sessions that are over, or were refused, and whose last words are still being sent.
+    pub endings: usize,
 }
 
 impl Node {
@@ -87,6 +105,7 @@ impl Node {
             now: boot.now,
             pipes_opened: 0,
             is_shut_down: false,
+            probes: Probes::default(),
         };
         node.settle_discovery();
         Ok(node)
@@ -100,6 +119,21 @@ impl Node {
     /// The peer table and its counters.
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
+    }
+
+    /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
+    pub fn load(&self) -> Load {
+        let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
+        let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
+        let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
+        let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
+        Load {
+            peers: self.discovery.peers().count(),
+            handshakes: inbound().count(),
+            handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
+            sessions: self.connections.len() - inbound().count() - ending,
+            endings: ending,
+        }
     }
 
     /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
@@ -224,6 +258,13 @@ impl Node {
         let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
         self.settle(session.pipe());
         outcome
+    }
+
+    /// Which rare states this node has reached since its start.
+    pub fn probes(&self) -> Probes {
+        let mut probes = self.probes;
+        self.connections.values().for_each(|connection| probes.add(connection.probes()));
+        probes
     }
 
     /// The newest time that the node was told.

@@ -4,7 +4,7 @@
 use super::connection::Progress;
 use super::{
     Connection, DeviceId, Dialled, Event, HandshakeError, Instant, NextDial, Node, Phase, PipeEnd, PipeId, PipeOutput,
-    Session, SessionEnd, SessionError, SessionId, StreamKey, Timer, code, mux,
+    Probe, Session, SessionEnd, SessionError, SessionId, StreamKey, Timer, code, mux,
 };
 use crate::mux::Admission;
 use crate::session::Peer;
@@ -34,6 +34,9 @@ impl Node {
         if is_under_way || self.places_taken() >= usize::from(self.config.limits.sessions_max) {
             return;
         }
+        if known.has_failed() {
+            self.probes.hit(Probe::HandshakeRetried);
+        }
         self.open_pipe(device, addr, noise_static);
     }
 
@@ -59,9 +62,10 @@ impl Node {
         seed
     }
 
-    /// How many sessions there are, those that are ending and those that are dialled for included.
+    /// How many sessions there are, those that are dialled for included.
     fn places_taken(&self) -> usize {
-        self.connections.values().filter(|connection| !connection.is_inbound_handshake()).count()
+        let takes_place = |connection: &&Connection| !connection.is_inbound_handshake() && !connection.is_ending();
+        self.connections.values().filter(takes_place).count()
     }
 
     /// Lets a pipe in, at the cost of an older handshake where a bound is passed.
@@ -90,6 +94,19 @@ impl Node {
         let Some(pipe) = unfinished().min_by(|(_, one), (_, other)| one.by_worth(other)).map(|(pipe, _)| *pipe) else {
             return;
         };
+        self.probes.hit(Probe::HandshakeEvicted);
+        self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
+    }
+
+    /// Closes the pipe that has been ending for longest while more are than may be: they must take no place from sessions,
+    /// and no more memory.
+    fn hurry_endings(&mut self) {
+        let ending = || self.connections.iter().filter(|(_, connection)| connection.is_ending());
+        if ending().count() <= usize::from(self.config.limits.sessions_max) {
+            return;
+        }
+        let oldest = ending().min_by_key(|(pipe, connection)| (connection.next_timeout(), **pipe));
+        let Some(pipe) = oldest.map(|(pipe, _)| *pipe) else { return };
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -120,17 +137,22 @@ impl Node {
     /// there is no place.
     fn establish(&mut self, pipe: PipeId, peer: &Peer) {
         let is_trusted = self.config.trusted.contains(&peer.device);
-        let is_full = self.places_taken() > usize::from(self.config.limits.sessions_max);
+        let is_full = self.places_taken() >= usize::from(self.config.limits.sessions_max);
         let (now, limits) = (self.now, self.config.mux);
         let Some(connection) = self.connections.get_mut(&pipe) else { return };
         connection.establish(now, &limits, is_trusted);
         if connection.dialled.is_some() {
             return; // the first record says whether the other side agrees
         }
+        if !is_trusted {
+            self.probes.hit(Probe::StrangerRefused);
+        }
         if is_trusted && !is_full {
-            self.session_up(pipe);
-        } else if is_trusted {
+            return self.session_up(pipe);
+        }
+        if is_trusted {
             self.close_session(pipe, code::GOING_AWAY);
+            self.hurry_endings();
         }
     }
 
@@ -167,8 +189,19 @@ impl Node {
         // One side alone ends the others, else two that dialled each other could end both.
         if self.own < device {
             for older in older.into_iter().filter(|older| *older != pipe) {
+                self.probes.hit(Probe::DuplicateEnded);
                 self.close_session(older, code::DUPLICATE);
             }
+        }
+        self.end_oldest_past_bound(device);
+    }
+
+    /// However many sessions a device opens, it takes no more than its share of the places.
+    fn end_oldest_past_bound(&mut self, device: DeviceId) {
+        let most = usize::from(self.config.limits.sessions_per_device_max).max(1);
+        let Some(known) = self.devices.get(&device) else { return };
+        if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
+            self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
         }
     }
 
@@ -290,7 +323,9 @@ impl Node {
     }
 
     fn forget(&mut self, pipe: PipeId) {
-        self.connections.remove(&pipe);
+        if let Some(connection) = self.connections.remove(&pipe) {
+            self.probes.add(connection.probes());
+        }
         self.timers.set(Timer::Connection(pipe), None);
     }
 
@@ -336,5 +371,6 @@ impl Node {
         }
         self.pipe_outputs.push_back(PipeOutput::Finish(pipe));
         self.over(pipe, reason);
+        self.hurry_endings();
     }
 }

@@ -2,7 +2,7 @@
 //! more; here a test holds the nodes themselves and calls them.
 
 use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
-use fabric::session::Local;
+use fabric::session::{Limits, Local, Session};
 use fabric::suite::{RealSuite, Suite};
 use fabric::{Config, Event, Node};
 use machine::{Addr, Boot, Destination, Duration, Host, Input, Instant, Machine, Output, PipeEnd, PipeId};
@@ -165,6 +165,23 @@ impl Net {
         self.accepted[to] += 1;
         self.input(to, Input::PipeAccepted { pipe, from });
         self.settle();
+        pipe
+    }
+
+    /// The device with this secret comes in by a pipe of its own, as [`Net::stranger_dials`], and says nothing more.
+    pub(crate) fn stranger_comes_in(&mut self, to: usize, from: Addr, secret: u8) -> PipeId {
+        let (device, noise) = (self.id(to), local(to as u8 + 1).noise.public());
+        let stranger = Arc::new(local(secret));
+        let mut session = Session::dial(self.now, &stranger, device, noise, [7; 32], &Limits::default()).unwrap();
+        let pipe = self.stranger_dials(to, from);
+        let mut room = [0; 4_096];
+        for _ in 0..2 {
+            let count = session.fill(&mut room, &mut |_| 0);
+            self.push_bytes(to, pipe, &room[..count]);
+            let count = self.nodes[to].fill(pipe, &mut room);
+            session.receive(self.now, &mut &room[..count]).unwrap();
+        }
+        assert!(session.is_established());
         pipe
     }
 

@@ -25,6 +25,11 @@ pub enum Observation {
         /// Why, in the fabric's words.
         reason: String,
     },
+    /// What somebody tried who had not proven who he is was refused.
+    Refused {
+        /// Why, in the fabric's words.
+        reason: String,
+    },
     /// A service of this node got the next message of a stream.
     Received {
         /// Who sent it, as authenticated.
@@ -99,6 +104,8 @@ pub enum Subject {
     Served(String),
     /// A mark.
     Mark(u32),
+    /// Attempts of whoever it was.
+    Strangers,
 }
 
 impl Observation {
@@ -108,6 +115,7 @@ impl Observation {
             Self::Discovered { peer } | Self::SessionUp { peer } | Self::SessionDown { peer, .. } => {
                 Subject::Peer(peer.clone())
             }
+            Self::Refused { .. } => Subject::Strangers,
             Self::Received { service, .. } => Subject::Served(service.clone()),
             Self::Work { id, .. } => Subject::Work(*id),
             Self::Marked { id } => Subject::Mark(*id),
@@ -120,7 +128,7 @@ impl Observation {
         match self {
             Self::Discovered { .. } | Self::SessionUp { .. } => true,
             Self::Work { seen, .. } => matches!(seen, WorkSeen::Done { .. } | WorkSeen::Unexpected { .. }),
-            Self::SessionDown { .. } | Self::Received { .. } | Self::Marked { .. } => false,
+            Self::SessionDown { .. } | Self::Refused { .. } | Self::Received { .. } | Self::Marked { .. } => false,
         }
     }
 }
@@ -132,6 +140,7 @@ impl fmt::Display for Observation {
             Self::Discovered { peer } => write!(f, "discovered {peer}"),
             Self::SessionUp { peer } => write!(f, "session with {peer} is up"),
             Self::SessionDown { peer, reason } => write!(f, "session with {peer} is down: {reason}"),
+            Self::Refused { reason } => write!(f, "refused a stranger: {reason}"),
             Self::Received { peer, service, work, attempt, index, bytes, intact } => {
                 let state = if *intact { "" } else { ", damaged" };
                 write!(

@@ -5,10 +5,12 @@
 
 mod cli;
 mod commands;
+mod nemesis;
 mod oracles;
 mod report;
 mod scenario;
 mod suites;
+mod sweep;
 mod terminal;
 mod worlds;
 

@@ -1,13 +1,14 @@
 //! What a world is made from, apart from its machines.
 
+use super::hosts::host_of;
 use crate::disk::DiskProfile;
-use crate::fate::Chance;
+use crate::fate::{Chance, NameHash};
 use crate::fault::Planned;
 use crate::ledger::Ledger;
 use crate::link::LinkProfile;
 use crate::pipe::PipeProfile;
 use crate::{Clock, Time};
-use machine::Duration;
+use machine::{Addr, Duration};
 
 /// A node, by its place among all nodes in the order of their names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -53,6 +54,11 @@ impl NodeConfig {
             clock: Clock::new(Duration::ZERO, 0),
             disk: DiskProfile::default(),
         }
+    }
+
+    /// Where others reach the node: it follows from its name and its port, so that it is known before the world is.
+    pub fn addr(&self) -> Addr {
+        Addr::new(host_of(NameHash::of(&self.name).as_u64()), self.port)
     }
 }
 

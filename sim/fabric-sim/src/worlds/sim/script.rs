@@ -2,6 +2,7 @@
 
 use super::{Run, run};
 use crate::scenario::{self, Scenario};
+use crate::suites::Tap;
 use core::convert::Infallible;
 use machine::{Input, Instant, Machine, Output, PipeId};
 use scenario_actor::{Expect, Observation, WorkSeen};
@@ -69,7 +70,7 @@ fn good(node: &str) -> Lines {
 /// Runs the scenario at `path` by machines that say what goes well, as `change` has it.
 pub(crate) fn play(path: &str, change: impl Fn(&str, &mut Lines) + 'static) -> (Rc<Scenario>, Run) {
     let scenario = Rc::new(scenario::load(Path::new(path), &[]).unwrap());
-    let run = run(&scenario, 1, None, move |boot, part| {
+    let run = run(&scenario, 1, None, &Tap::default(), move |boot, part| {
         let mut lines = good(&part.name);
         change(&part.name, &mut lines);
         let at = |seconds: u64| Instant::from_nanos(seconds * 1_000_000_000);

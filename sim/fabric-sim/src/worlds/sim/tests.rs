@@ -30,7 +30,10 @@ fn failure<'a>(run: &'a Run, name: &str) -> &'a str {
 fn a_run_in_which_all_goes_well_holds() {
     let run = play(|_, _| {});
     let not_held = run.verdicts.iter().filter(|verdict| !matches!(verdict.outcome, Outcome::Held(_)));
-    assert_eq!(not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(), ["credit-conserved"]);
+    assert_eq!(
+        not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(),
+        ["credit-conserved", "nonces-unique"]
+    );
     assert!(!run.failed());
     assert_eq!(run.ended, Time::from_secs(10));
     assert_eq!((run.totals.messages, run.totals.bytes, run.totals.tries), (2, 2_000, 1));
@@ -92,7 +95,7 @@ fn a_machine_that_never_lets_time_go_on_is_a_livelock() {
         }
     }
     let scenario = Rc::new(scenario::load(Path::new("tests/scenarios/bench.toml"), &[]).unwrap());
-    let run = run(&scenario, 1, None, |_, _| Stuck);
+    let run = run(&scenario, 1, None, &Tap::default(), |_, _| Stuck);
     assert!(failure(&run, "no-livelock").contains("events at"));
 }
 
