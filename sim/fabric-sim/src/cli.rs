@@ -47,6 +47,7 @@ pub(crate) const BUILD: &str = env!("FABRIC_SIM_BUILD");
 Examples:
   fabric-sim run scenarios/flaky-hub.toml --seed 1
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..1000
+  fabric-sim shrink scenarios/flaky-hub.toml --seed 7
   fabric-sim check scenarios/*.toml
   fabric-sim new my-scenario
 
@@ -95,6 +96,29 @@ One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
     Merge(MergeArgs),
+    /// Run a failure again from its capsule, by this build or a later one
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim replay scenarios/regressions/flaky-hub-work-done-7.capsule.json
+  fabric-sim replay target/out/failure.capsule.json --format json | jq -r .replayed
+
+Says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
+again to the events that resemble those of then. `gone` exits with 0, `same` and `moved` with 1, `not-applicable` with 3.
+
+{EXIT_CODES}"))]
+    Replay(ReplayArgs),
+    /// Make a failing run as small as it gets, and write it as a scenario
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim shrink scenarios/flaky-hub.toml --seed 7
+  fabric-sim shrink scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough --limit 10m
+  fabric-sim shrink target/out/failure.capsule.json --out .
+
+Writes a scenario and a capsule. The failure stays the same throughout: same check, same place, same subject. Ctrl-C and
+the limit keep the smallest run found so far. Without them the result is the same every time.
+
+{EXIT_CODES}"))]
+    Shrink(ShrinkArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -217,6 +241,42 @@ pub(crate) struct SweepArgs {
     /// Keep every finished run in this directory, and go on from there; results.jsonl is there once all is done
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// The capsule
+    pub(crate) capsule: PathBuf,
+    /// What to print: a line for people to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    /// A scenario file or a capsule
+    pub(crate) file: PathBuf,
+    /// The seed under which the scenario fails, 1 unless said; a capsule has its own
+    #[arg(long, value_parser = seed)]
+    pub(crate) seed: Option<u64>,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Draw the keys of the scenario's [swarm] from the seed
+    #[arg(long)]
+    pub(crate) swarm: bool,
+    /// Draw faults and narrower limits from the seed
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) nemesis: Option<Profile>,
+    /// The cryptography that nodes get: model unless said, or what the capsule had
+    #[arg(long, value_enum)]
+    pub(crate) suite: Option<SuiteKind>,
+    /// Where to write the result
+    #[arg(long, value_name = "DIR", default_value = "scenarios/regressions")]
+    pub(crate) out: PathBuf,
+    /// Stop after so long with the smallest run found by then
+    #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
+    pub(crate) limit: Nanos,
 }
 
 #[derive(Debug, Args)]

@@ -3,12 +3,15 @@
 //! [`scenario`] turns files into plain data, [`worlds`] runs that data, [`oracles`] judges what applications saw,
 //! [`report`] says what came of it, and [`commands`] ties these together for the command line ([`cli`]).
 
+mod capsule;
 mod cli;
 mod commands;
 mod nemesis;
 mod oracles;
+mod replay;
 mod report;
 mod scenario;
+mod shrink;
 mod suites;
 mod sweep;
 mod terminal;

@@ -14,7 +14,17 @@ const BENCH: &str = "tests/scenarios/bench.toml";
 
 #[test]
 fn every_command_has_help_with_examples_and_exit_codes() {
-    for command in [None, Some("run"), Some("check"), Some("list"), Some("new"), Some("schema"), Some("completions")] {
+    for command in [
+        None,
+        Some("run"),
+        Some("replay"),
+        Some("shrink"),
+        Some("check"),
+        Some("list"),
+        Some("new"),
+        Some("schema"),
+        Some("completions"),
+    ] {
         let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
         let help = fabric_sim(&args);
         assert_eq!(help.code, Some(0));
@@ -273,4 +283,57 @@ fn an_including_file_has_the_last_word_and_its_work_comes_last() {
     fs::write(dir.join("parts/common.toml"), common).unwrap();
     fs::write(dir.join("whole.toml"), format!("include = [\"parts/common.toml\"]\nstop_at = \"10s\"\n{rest}")).unwrap();
     assert_eq!(hash(&dir.join("whole.toml")), hash(BENCH.as_ref()));
+}
+
+/// Work that cannot be done in time.
+const IMPOSSIBLE: [&str; 4] = ["--set", "check.eventually.work-done=1010ms", "--set", "links.default.delay=20ms"];
+
+#[test]
+fn a_failure_is_kept_in_a_capsule_that_replays_and_shrinks() {
+    let dir = empty_dir("failure");
+    let out = dir.to_str().unwrap();
+    let args = |verb: &'static str| [&[verb, BENCH, "--out", out][..], &IMPOSSIBLE].concat();
+    let ran = fabric_sim(&args("run"));
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("shrink:     fabric-sim shrink {BENCH} --seed 1 --set ")), "{}", ran.stderr);
+    let capsule = dir.join("failure.capsule.json");
+    let replay = fabric_sim(&["replay", capsule.to_str().unwrap(), "--format", "json"]);
+    let said: Value = serde_json::from_str(&replay.stdout).unwrap();
+    assert_eq!((replay.code, &said["replayed"]), (Some(1), &"same".into()), "{}", replay.stderr);
+    let shrunk = fabric_sim(&["shrink", capsule.to_str().unwrap(), "--out", out]);
+    assert_eq!(shrunk.code, Some(0), "{}", shrunk.stderr);
+    let files: Vec<_> = shrunk.stdout.lines().collect();
+    assert_eq!(
+        files,
+        [dir.join("bench-work-done-1.toml"), dir.join("bench-work-done-1.capsule.json")]
+            .map(|file| file.to_str().unwrap().to_owned())
+    );
+    assert_eq!(fabric_sim(&["run", files[0]]).code, Some(1), "the scenario fails by itself");
+    assert_eq!(fabric_sim(&["replay", files[1]]).code, Some(1));
+    let again = fabric_sim(&args("shrink"));
+    assert!(again.stdout.starts_with(dir.join("bench-work-done-1-2.toml").to_str().unwrap()), "nothing is overwritten");
+    let text = |file: &str| fs::read_to_string(file).unwrap().replace("-work-done-1-2", "-work-done-1");
+    assert_eq!(text(again.stdout.lines().next().unwrap()), text(files[0]), "a scenario and its capsule shrink alike");
+    insta::assert_snapshot!(text(files[0]));
+}
+
+#[test]
+fn a_run_that_holds_is_not_shrunk_and_what_is_no_capsule_is_not_replayed() {
+    let out = empty_dir("holds");
+    let shrunk = fabric_sim(&["shrink", BENCH, "--out", out.to_str().unwrap()]);
+    assert_eq!((shrunk.code, shrunk.stdout.as_str()), (Some(3), ""));
+    let replay = fabric_sim(&["replay", BENCH]);
+    assert_eq!(replay.code, Some(2));
+    assert!(replay.stderr.contains("is not a capsule"), "{}", replay.stderr);
+    assert_eq!(fabric_sim(&["replay", "no/such/file"]).code, Some(2));
+}
+
+#[test]
+fn a_limit_keeps_the_best_so_far() {
+    let dir = empty_dir("limit");
+    let args = [&["shrink", BENCH, "--limit", "0s", "--out", dir.to_str().unwrap()][..], &IMPOSSIBLE].concat();
+    let shrunk = fabric_sim(&args);
+    assert_eq!(shrunk.code, Some(0), "{}", shrunk.stderr);
+    assert!(shrunk.stderr.contains("STOPPED"), "{}", shrunk.stderr);
+    assert_eq!(fabric_sim(&["run", shrunk.stdout.lines().next().unwrap()]).code, Some(1));
 }

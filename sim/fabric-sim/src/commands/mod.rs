@@ -3,7 +3,9 @@
 mod check;
 mod list;
 mod new;
+mod replay;
 mod run;
+mod shrink;
 mod sweep;
 
 use crate::cli::{Cli, Command, Exit};
@@ -16,6 +18,8 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Run(args) => run::run(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Merge(args) => sweep::merge(args, terminal),
+        Command::Replay(args) => replay::replay(args, terminal),
+        Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),

@@ -1,19 +1,24 @@
 //! `run`: one scenario, one seed, one verdict.
 
+use crate::capsule::{Capsule, write_whole};
 use crate::cli::{Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
 use crate::report::{Head, human, json};
 use crate::scenario;
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
-use crate::worlds::play;
 use crate::worlds::sim::Run;
+use crate::worlds::{play, play_with};
 use ::sim::Sink;
+use ::sim::ledger::Ledger;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
+
+/// The file in `--out` that holds a failure.
+const CAPSULE: &str = "failure.capsule.json";
 
 pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
@@ -27,10 +32,19 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let run = play(&drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
     let wall = watch.millis();
     finish_trace(trace, terminal)?;
-    let exit = judge(&run, || play(&drawn, args.seed, args.suite, None));
+    let mut recorded = None;
+    let exit = judge(&run, || {
+        let ledger = Ledger::default().recording();
+        recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, ledger)).clone()
+    });
     let result = format!("{:#}\n", json::result(&head, &run, exit));
     if let Some(dir) = &args.out {
-        write_result(&dir.join("result.json"), &result, terminal)?;
+        write_whole(&dir.join("result.json"), &result).map_err(|error| unwritten(dir, &error, terminal))?;
+        let capsule = recorded
+            .and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
+        if let Some(capsule) = capsule {
+            capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
+        }
     }
     match args.format {
         Format::Human => terminal.say(&human::summary(&head, &run, exit, wall, terminal)),
@@ -107,13 +121,9 @@ fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {
     })
 }
 
-/// To a temporary name first, so that a result is whole or not there.
-fn write_result(path: &Path, result: &str, terminal: &Terminal) -> Result<(), Exit> {
-    let temporary = path.with_extension("json.part");
-    fs::write(&temporary, result).and_then(|()| fs::rename(&temporary, path)).map_err(|error| {
-        terminal.say(&format!("error: `{}` cannot be written: {error}", path.display()));
-        Exit::Internal
-    })
+fn unwritten(dir: &Path, error: &io::Error, terminal: &Terminal) -> Exit {
+    terminal.say(&format!("error: nothing can be written to `{}`: {error}", dir.display()));
+    Exit::Internal
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 /// Set by Ctrl-C and by a request to end.
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+pub(super) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 const RESULTS: &str = "results.jsonl";
 const JOURNAL: &str = "journal";
@@ -149,7 +149,7 @@ fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
 }
 
 /// The first request to end lets what is running finish; the second one does not wait.
-fn listen(terminal: &Terminal) -> Result<(), Exit> {
+pub(super) fn listen(terminal: &Terminal) -> Result<(), Exit> {
     let heard = ctrlc::set_handler(|| {
         if INTERRUPTED.swap(true, Ordering::Relaxed) {
             std::process::exit(i32::from(Exit::Interrupted as u8));

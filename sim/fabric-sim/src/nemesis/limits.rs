@@ -7,29 +7,75 @@ use crate::scenario::Scenario;
 use core::num::NonZeroU64;
 use fabric::Config;
 use machine::Duration;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// The limits of each node, by name. Nodes that are not there have the wire contract's.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Limits(BTreeMap<String, Config>);
+/// The limits of each node that are not the wire contract's, by the node's name and then the limit's. Times are in
+/// milliseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Limits(pub(crate) BTreeMap<String, BTreeMap<String, u64>>);
 
 impl Limits {
     /// What `node` is configured with.
     pub(crate) fn of(&self, node: &str) -> Config {
-        self.0.get(node).cloned().unwrap_or_else(announcing)
+        let mut config = Config { announce: true, ..Config::default() };
+        for (name, value) in self.0.get(node).into_iter().flatten() {
+            set(&mut config, name, *value);
+        }
+        let (mux, discovery) = (&mut config.mux, &mut config.discovery);
+        mux.stream_window_max = mux.stream_window_max.max(mux.stream_window);
+        let jitter_max = Duration::from_nanos(discovery.announce_every.as_nanos() / 2);
+        discovery.announce_jitter = discovery.announce_jitter.min(jitter_max);
+        config
     }
-}
 
-impl Limits {
+    /// The first name that is no limit's.
+    pub(crate) fn unknown(&self) -> Option<&str> {
+        let mut names = self.0.values().flatten();
+        names.find(|(name, value)| !set(&mut Config::default(), name, **value)).map(|(name, _)| name.as_str())
+    }
+
     /// The least piece that some node cuts its bytes into.
     pub(super) fn piece_min(&self) -> u64 {
-        let piece = |config: &Config| u64::from(config.mux.send_buffer_bytes.min(u32::from(config.mux.data_bytes_max)));
-        self.0.values().map(piece).min().unwrap_or(u64::MAX)
+        let piece = |config: Config| u64::from(config.mux.send_buffer_bytes.min(u32::from(config.mux.data_bytes_max)));
+        self.0.keys().map(|node| piece(self.of(node))).min().unwrap_or(u64::MAX)
     }
 }
 
-fn announcing() -> Config {
-    Config { announce: true, ..Config::default() }
+/// Sets the limit called `name`. False when there is none.
+fn set(config: &mut Config, name: &str, value: u64) -> bool {
+    let time = Duration::from_millis(value);
+    let Config { mux, session, limits, discovery, .. } = config;
+    match name {
+        "streams_max" => mux.streams_max = value as u16,
+        "rekey_after" => session.rekey_after = NonZeroU64::new(value).unwrap_or(NonZeroU64::MIN),
+        "stream_window" => mux.stream_window = value as u32,
+        "stream_window_max" => mux.stream_window_max = value as u32,
+        "session_window_max" => mux.session_window_max = value as u32,
+        "data_bytes_max" => mux.data_bytes_max = value as u16,
+        "send_buffer_bytes" => mux.send_buffer_bytes = value as u32,
+        "sessions_max" => limits.sessions_max = value as u16,
+        "handshakes_max" => limits.handshakes_max = value as u16,
+        "handshakes_per_source_max" => limits.handshakes_per_source_max = value as u16,
+        "devices_max" => discovery.devices_max = value as u16,
+        "candidates_max" => discovery.candidates_max = value as u8,
+        "keepalive_after" => mux.keepalive_after = time,
+        "dead_after" => mux.dead_after = time,
+        "drain_timeout" => mux.drain_timeout = time,
+        "handshake_timeout" => session.handshake_timeout = time,
+        "linger" => limits.linger = time,
+        "redial_after" => limits.redial_after = time,
+        "redial_after_max" => limits.redial_after_max = time,
+        "next_candidate_after" => limits.next_candidate_after = time,
+        "announce_every" => discovery.announce_every = time,
+        "announce_jitter" => discovery.announce_jitter = time,
+        "dial_source_every" => discovery.dial_source_every = time,
+        "dial_backoff_first" => discovery.dial_backoff_first = time,
+        "dial_backoff_max" => discovery.dial_backoff_max = time,
+        _ => return false,
+    }
+    true
 }
 
 /// One seed's limits: what both sides must have alike once for all nodes, the rest for each node.
@@ -41,21 +87,20 @@ pub(super) fn draw(
     told: &mut Vec<(String, String)>,
 ) -> Limits {
     let strength = profile.strength();
-    let mut base = announcing();
-    let mut draws = Draws { dice: Dice::new(seed, "nemesis limits"), strength, prefix: "limits".into(), told };
-    draws.number("streams_max", 1, 16, |value| base.mux.streams_max = value as u16);
-    draws.number("rekey_after", 2, 1_000, |value| {
-        base.session.rekey_after = NonZeroU64::new(value).unwrap_or(NonZeroU64::MIN);
-    });
+    let mut common = BTreeMap::new();
+    let dice = Dice::new(seed, "nemesis limits");
+    let mut draws = Draws { dice, strength, prefix: "limits".into(), told, drawn: &mut common };
+    draws.number("streams_max", 1, 16);
+    draws.number("rekey_after", 2, 1_000);
     let nodes = scenario.nodes.len() as u64;
     let of_node = |node: &crate::scenario::resolved::Node| {
         let dice = Dice::new(seed, &format!("nemesis limits {}", node.name));
-        let mut draws = Draws { dice, strength, prefix: format!("limits.{}", node.name), told: &mut *told };
-        let mut config = base.clone();
-        streams(&mut config, pace, &mut draws);
-        tables(&mut config, nodes, &mut draws);
-        timeouts(&mut config, &mut draws);
-        (node.name.clone(), config)
+        let (mut of_this, prefix) = (common.clone(), format!("limits.{}", node.name));
+        let mut draws = Draws { dice, strength, prefix, told: &mut *told, drawn: &mut of_this };
+        streams(pace, &mut draws);
+        tables(nodes, &mut draws);
+        timeouts(&mut draws);
+        (node.name.clone(), of_this)
     };
     Limits(scenario.nodes.iter().map(of_node).collect())
 }
@@ -65,67 +110,60 @@ struct Draws<'a> {
     strength: Strength,
     prefix: String,
     told: &'a mut Vec<(String, String)>,
+    drawn: &'a mut BTreeMap<String, u64>,
 }
 
 impl Draws<'_> {
     /// Draws a number, and sets it in one seed of so many. Whether it is set re-rolls nothing after it.
-    fn number(&mut self, name: &str, min: u64, max: u64, set: impl FnOnce(u64)) {
+    fn number(&mut self, name: &str, min: u64, max: u64) {
         let drawn = self.dice.magnitude(min, max);
-        if self.dice.one_in(self.strength.one_in) {
-            self.told.push((format!("{}.{name}", self.prefix), drawn.to_string()));
-            set(drawn);
-        }
+        self.keep(name, drawn, "");
     }
 
-    fn millis(&mut self, name: &str, min: u64, max: u64, set: impl FnOnce(Duration)) {
+    fn millis(&mut self, name: &str, min: u64, max: u64) {
         let drawn = self.dice.within(min, max);
+        self.keep(name, drawn, "ms");
+    }
+
+    fn keep(&mut self, name: &str, drawn: u64, unit: &str) {
         if self.dice.one_in(self.strength.one_in) {
-            self.told.push((format!("{}.{name}", self.prefix), format!("{drawn}ms")));
-            set(Duration::from_millis(drawn));
+            self.told.push((format!("{}.{name}", self.prefix), format!("{drawn}{unit}")));
+            self.drawn.insert(name.to_owned(), drawn);
         }
     }
 }
 
-fn streams(config: &mut Config, pace: &Pace, draws: &mut Draws<'_>) {
-    let mux = &mut config.mux;
+fn streams(pace: &Pace, draws: &mut Draws<'_>) {
     // Tiny frames spend most of a window on their headers.
     let window = pace.window_min().saturating_mul(10).clamp(4_096, 1 << 20);
-    draws.number("stream_window", window, 1 << 20, |value| mux.stream_window = value as u32);
-    draws.number("stream_window_max", window, 4 << 20, |value| mux.stream_window_max = value as u32);
-    mux.stream_window_max = mux.stream_window_max.max(mux.stream_window);
-    draws.number("session_window_max", 1 << 20, 16 << 20, |value| mux.session_window_max = value as u32);
+    draws.number("stream_window", window, 1 << 20);
+    draws.number("stream_window_max", window, 4 << 20);
+    draws.number("session_window_max", 1 << 20, 16 << 20);
     let piece = pace.piece_min().clamp(1, 1_024);
-    draws.number("data_bytes_max", piece, 32_768, |value| mux.data_bytes_max = value as u16);
-    draws.number("send_buffer_bytes", piece.max(16), 65_536, |value| mux.send_buffer_bytes = value as u32);
+    draws.number("data_bytes_max", piece, 32_768);
+    draws.number("send_buffer_bytes", piece.max(16), 65_536);
 }
 
-fn tables(config: &mut Config, nodes: u64, draws: &mut Draws<'_>) {
-    let limits = &mut config.limits;
-    draws.number("sessions_max", 4 * nodes, 256.max(4 * nodes), |value| limits.sessions_max = value as u16);
-    draws.number("handshakes_max", 2 * nodes, 64.max(2 * nodes), |value| limits.handshakes_max = value as u16);
-    draws.number("handshakes_per_source_max", 1, 4, |value| limits.handshakes_per_source_max = value as u16);
-    let discovery = &mut config.discovery;
-    draws.number("devices_max", 2 * nodes, 64.max(2 * nodes), |value| discovery.devices_max = value as u16);
-    draws.number("candidates_max", 1, 4, |value| discovery.candidates_max = value as u8);
+fn tables(nodes: u64, draws: &mut Draws<'_>) {
+    draws.number("sessions_max", 4 * nodes, 256.max(4 * nodes));
+    draws.number("handshakes_max", 2 * nodes, 64.max(2 * nodes));
+    draws.number("handshakes_per_source_max", 1, 4);
+    draws.number("devices_max", 2 * nodes, 64.max(2 * nodes));
+    draws.number("candidates_max", 1, 4);
 }
 
-fn timeouts(config: &mut Config, draws: &mut Draws<'_>) {
-    let mux = &mut config.mux;
-    draws.millis("keepalive_after", 500, 15_000, |value| mux.keepalive_after = value);
-    draws.millis("dead_after", 20_000, 60_000, |value| mux.dead_after = value);
-    draws.millis("drain_timeout", 100, 10_000, |value| mux.drain_timeout = value);
-    draws.millis("handshake_timeout", 3_000, 10_000, |value| config.session.handshake_timeout = value);
-    let limits = &mut config.limits;
-    draws.millis("linger", 0, 2_000, |value| limits.linger = value);
-    draws.millis("redial_after", 10, 1_000, |value| limits.redial_after = value);
-    draws.millis("redial_after_max", 1_000, 10_000, |value| limits.redial_after_max = value);
-    draws.millis("next_candidate_after", 100, 2_000, |value| limits.next_candidate_after = value);
-    let discovery = &mut config.discovery;
-    draws.millis("announce_every", 500, 10_000, |value| discovery.announce_every = value);
-    draws.millis("announce_jitter", 0, 2_000, |value| discovery.announce_jitter = value);
-    discovery.announce_jitter =
-        discovery.announce_jitter.min(Duration::from_nanos(discovery.announce_every.as_nanos() / 2));
-    draws.millis("dial_source_every", 100, 2_000, |value| discovery.dial_source_every = value);
-    draws.millis("dial_backoff_first", 100, 2_000, |value| discovery.dial_backoff_first = value);
-    draws.millis("dial_backoff_max", 2_000, 60_000, |value| discovery.dial_backoff_max = value);
+fn timeouts(draws: &mut Draws<'_>) {
+    draws.millis("keepalive_after", 500, 15_000);
+    draws.millis("dead_after", 20_000, 60_000);
+    draws.millis("drain_timeout", 100, 10_000);
+    draws.millis("handshake_timeout", 3_000, 10_000);
+    draws.millis("linger", 0, 2_000);
+    draws.millis("redial_after", 10, 1_000);
+    draws.millis("redial_after_max", 1_000, 10_000);
+    draws.millis("next_candidate_after", 100, 2_000);
+    draws.millis("announce_every", 500, 10_000);
+    draws.millis("announce_jitter", 0, 2_000);
+    draws.millis("dial_source_every", 100, 2_000);
+    draws.millis("dial_backoff_first", 100, 2_000);
+    draws.millis("dial_backoff_max", 2_000, 60_000);
 }

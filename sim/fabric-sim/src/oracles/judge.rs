@@ -2,6 +2,7 @@
 
 use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TAPPED, count};
 use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
 use crate::scenario::units::Nanos;
 use scenario_actor::{Observation, WorkSeen};
 use serde::Serialize;
@@ -38,6 +39,8 @@ pub(crate) struct Verdict {
     pub(crate) outcome: Outcome,
     /// Where it was broken: see [`Check::place`].
     pub(crate) place: String,
+    /// Whose it was: see [`Check::subject`].
+    pub(crate) subject: String,
 }
 
 /// What is said of a check that needs a tap, where there is none.
@@ -62,6 +65,24 @@ struct Judged {
     check: Box<dyn Check>,
     outcome: Option<Outcome>,
     place: String,
+    subject: String,
+}
+
+/// Whom an observation is about: a piece of work, two nodes, or one.
+fn subject(scenario: &Scenario, seen: &Seen) -> String {
+    let me = scenario.node_name(seen.node);
+    match &seen.what {
+        Observation::Received { work: id, .. } | Observation::Work { id, .. }
+            if (*id as usize) < scenario.work.len() =>
+        {
+            scenario.work_title(*id as usize)
+        }
+        Observation::Discovered { peer }
+        | Observation::SessionUp { peer }
+        | Observation::SessionDown { peer, .. }
+        | Observation::Received { peer, .. } => format!("{me} with {peer}"),
+        Observation::Work { .. } | Observation::Refused { .. } | Observation::Marked { .. } => me.to_owned(),
+    }
 }
 
 /// What an observation is about, without whose it is.
@@ -104,7 +125,14 @@ impl Judge {
         let known = || ALWAYS.iter().chain(EVENTUALLY);
         let build = |(name, by)| {
             let known = known().find(|known| known.name == name)?;
-            Some(Judged { name, by, check: (known.build)(), outcome: None, place: String::new() })
+            Some(Judged {
+                name,
+                by,
+                check: (known.build)(),
+                outcome: None,
+                place: String::new(),
+                subject: String::new(),
+            })
         };
         let checks = always.chain(eventually).filter_map(build).collect();
         Self { scenario, checks }
@@ -117,6 +145,7 @@ impl Judge {
             if let Err(how) = judged.check.observe(&self.scenario, seen) {
                 judged.outcome = Some(Outcome::Failed(how.clone()));
                 kind(&seen.what).clone_into(&mut judged.place);
+                judged.subject = subject(&self.scenario, seen);
                 broken.get_or_insert((judged.name, how));
             }
         }
@@ -138,6 +167,7 @@ impl Judge {
             let outcome = judged.check.conclude(&self.scenario);
             if matches!(outcome, Outcome::Failed(_)) {
                 judged.place = judged.check.place(&self.scenario);
+                judged.subject = judged.check.subject(&self.scenario);
                 held = false;
             }
             judged.outcome = Some(outcome);
@@ -157,13 +187,16 @@ impl Judge {
         }
     }
 
-    /// The engine or the tap saw a promise broken.
-    pub(crate) fn fail(&mut self, name: &str, how: String) {
+    /// The engine or the tap saw a promise broken, by that node if it is known.
+    pub(crate) fn fail(&mut self, name: &str, how: String, node: Option<NodeId>) {
+        let node = node.and_then(|node| self.scenario.nodes.get(node as usize));
+        let subject = node.map(|node| node.name.clone()).unwrap_or_default();
         let judged = self.checks.iter_mut().find(|judged| judged.name == name);
         if let Some(judged) = judged
             && !matches!(judged.outcome, Some(Outcome::Failed(_)))
         {
             source_line(&how).unwrap_or_default().clone_into(&mut judged.place);
+            judged.subject = subject;
             judged.outcome = Some(Outcome::Failed(how));
         }
     }
@@ -178,7 +211,14 @@ impl Judge {
             };
             let kind = if judged.by.is_some() { Kind::Eventually } else { Kind::Always };
             let outcome = judged.outcome.unwrap_or_else(conclude);
-            Verdict { name: judged.name.to_owned(), kind, by: judged.by, outcome, place: judged.place }
+            Verdict {
+                name: judged.name.to_owned(),
+                kind,
+                by: judged.by,
+                outcome,
+                place: judged.place,
+                subject: judged.subject,
+            }
         });
         let sometimes = scenario.checks.sometimes.iter().map(|name| Verdict {
             name: name.clone(),
@@ -186,6 +226,7 @@ impl Judge {
             by: None,
             outcome: Outcome::NotJudged("not judged in a single run".into()),
             place: String::new(),
+            subject: String::new(),
         });
         judged.chain(sometimes).collect()
     }

@@ -38,6 +38,11 @@ pub(crate) trait Check {
     fn place(&self, _scenario: &Scenario) -> String {
         String::new()
     }
+
+    /// Whose promise was broken at that place: nodes or work, by name. What shrinking keeps, besides check and place.
+    fn subject(&self, _scenario: &Scenario) -> String {
+        String::new()
+    }
 }
 
 /// A check that scenarios can name.

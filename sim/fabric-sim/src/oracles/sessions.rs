@@ -2,6 +2,7 @@
 
 use super::{Check, Outcome, Seen, count};
 use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
 use scenario_actor::Observation;
 use std::collections::BTreeSet;
 
@@ -21,13 +22,8 @@ impl Check for SessionsUp {
     }
 
     fn conclude(&self, scenario: &Scenario) -> Outcome {
-        let wanted: BTreeSet<_> =
-            scenario.work.iter().flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect();
-        let missing: Vec<_> = wanted
-            .iter()
-            .map(|(a, b)| (scenario.node_name(*a), scenario.node_name(*b)))
-            .filter(|(a, b)| !self.up.contains(&((*a).to_owned(), (*b).to_owned())))
-            .collect();
+        let wanted = wanted(scenario);
+        let missing = self.missing(scenario);
         if wanted.is_empty() {
             return Outcome::NotJudged("no two nodes have work".into());
         }
@@ -35,6 +31,22 @@ impl Check for SessionsUp {
             return Outcome::Held(count(wanted.len() as u64 / 2, "pair"));
         }
         Outcome::Failed(named(&missing))
+    }
+
+    fn subject(&self, scenario: &Scenario) -> String {
+        self.missing(scenario).first().map(|(a, b)| format!("{a} with {b}")).unwrap_or_default()
+    }
+}
+
+/// Both directions of each pair with work.
+fn wanted(scenario: &Scenario) -> BTreeSet<(NodeId, NodeId)> {
+    scenario.work.iter().flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect()
+}
+
+impl SessionsUp {
+    fn missing<'a>(&self, scenario: &'a Scenario) -> Vec<(&'a str, &'a str)> {
+        let names = wanted(scenario).into_iter().map(|(a, b)| (scenario.node_name(a), scenario.node_name(b)));
+        names.filter(|(a, b)| !self.up.contains(&((*a).to_owned(), (*b).to_owned()))).collect()
     }
 }
 

@@ -53,9 +53,7 @@ impl Check for WorkDone {
 
     /// How far the first piece of stuck work had come.
     fn place(&self, scenario: &Scenario) -> String {
-        let stuck =
-            (0..scenario.work.len() as u32).find(|id| !matches!(self.last.get(id), Some(WorkSeen::Done { .. })));
-        let state = match stuck.map(|id| self.last.get(&id)) {
+        let state = match self.first_stuck(scenario).map(|id| self.last.get(&id)) {
             Some(Some(WorkSeen::Started { .. })) => "started",
             Some(Some(WorkSeen::Failed { .. })) => "failed",
             Some(None) => "never-started",
@@ -63,9 +61,17 @@ impl Check for WorkDone {
         };
         state.to_owned()
     }
+
+    fn subject(&self, scenario: &Scenario) -> String {
+        self.first_stuck(scenario).map(|id| scenario.work_title(id as usize)).unwrap_or_default()
+    }
 }
 
 impl WorkDone {
+    fn first_stuck(&self, scenario: &Scenario) -> Option<u32> {
+        (0..scenario.work.len() as u32).find(|id| !matches!(self.last.get(id), Some(WorkSeen::Done { .. })))
+    }
+
     fn stuck(&self, scenario: &Scenario, id: u32) -> Option<String> {
         let state = match self.last.get(&id) {
             Some(WorkSeen::Done { .. }) => return None,

@@ -196,7 +196,13 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     let title = |text: &str| terminal.paint(Paint::Bold, text);
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
-        _ => format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:")),
+        _ => format!(
+            "{}  {command}\n{}     {}\n{}      {command} --trace trace.jsonl",
+            title("reproduce:"),
+            title("shrink:"),
+            head.shrink(),
+            title("trace:")
+        ),
     }
 }
 

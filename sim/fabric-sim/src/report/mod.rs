@@ -46,17 +46,30 @@ impl Head {
     pub(crate) fn command(&self) -> String {
         command(&self.path, self.seed, self.mode, self.suite, &self.overrides)
     }
+
+    /// The command that makes the run smaller, if it fails.
+    pub(crate) fn shrink(&self) -> String {
+        words("shrink", &self.path, self.seed, self.mode, self.suite, &self.overrides)
+    }
 }
 
 /// The command that makes one run, to be pasted into a shell.
 pub(crate) fn command(path: &str, seed: u64, mode: Mode, suite: SuiteKind, overrides: &[String]) -> String {
+    words("run", path, seed, mode, suite, overrides)
+}
+
+/// What a shell calls this program.
+pub(crate) fn program() -> &'static str {
     // Whoever runs this by cargo may not have it on the path.
-    let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
+    match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
         (None, _) => "fabric-sim",
         (Some(_), true) => "cargo run --",
         (Some(_), false) => "cargo run --release --",
-    };
-    let mut words = vec![program.to_owned(), "run".into(), quoted(path), format!("--seed {seed}")];
+    }
+}
+
+fn words(verb: &str, path: &str, seed: u64, mode: Mode, suite: SuiteKind, overrides: &[String]) -> String {
+    let mut words = vec![program().to_owned(), verb.to_owned(), quoted(path), format!("--seed {seed}")];
     words.extend(mode.arguments());
     words.extend((suite != SuiteKind::Real).then(|| format!("--suite {suite}")));
     words.extend(overrides.iter().map(|text| format!("--set {}", quoted(text))));
@@ -64,7 +77,7 @@ pub(crate) fn command(path: &str, seed: u64, mode: Mode, suite: SuiteKind, overr
 }
 
 /// As one word of a POSIX shell.
-fn quoted(text: &str) -> String {
+pub(crate) fn quoted(text: &str) -> String {
     let is_plain = |c: char| c.is_ascii_alphanumeric() || "-_./=%:,+".contains(c);
     if !text.is_empty() && text.chars().all(is_plain) {
         return text.to_owned();

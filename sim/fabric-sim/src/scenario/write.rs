@@ -2,6 +2,7 @@
 //! a capsule holds, is read back by the same reader as everything else.
 
 use super::resolved::{Begin, Checks, Disk, Fault, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work};
+use super::units::{Bytes, Nanos, Percent, Skew};
 use core::fmt::Display;
 use core::fmt::Write;
 use scenario_actor::{Expect, MarkKind};
@@ -52,7 +53,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     }
     file.table("links", all);
     file.table("pipes", pipes_table(pipes));
-    file.table("perturb", perturb_table(perturb));
+    file.table("perturb", perturb_table(*perturb));
     if !work.is_empty() {
         file.put("work", work.iter().map(|each| work_table(each, scenario)).collect::<Vec<_>>());
     }
@@ -82,9 +83,9 @@ fn node(node: &Node, scenario: &Scenario) -> Value {
     if let Some(trusts) = trusts {
         table.put("trusts", trusts.iter().map(|peer| scenario.node_name(*peer)).collect::<Vec<_>>());
     }
-    table.quantity("starts_at", starts_at, &Default::default());
-    table.quantity("clock_offset", clock_offset, &Default::default());
-    table.quantity("clock_skew", clock_skew, &Default::default());
+    table.quantity("starts_at", starts_at, &Nanos::default());
+    table.quantity("clock_offset", clock_offset, &Nanos::default());
+    table.quantity("clock_skew", clock_skew, &Skew::default());
     table.table("disk", disk_changes(disk, &Disk::default()));
     Value::Object(table.0)
 }
@@ -140,11 +141,11 @@ fn pipes_table(pipes: &Pipes) -> Table {
     table
 }
 
-fn perturb_table(perturb: &Perturb) -> Table {
+fn perturb_table(perturb: Perturb) -> Table {
     let Perturb { spurious_timeout, late_drain } = perturb;
     let mut table = Table::default();
-    table.quantity("spurious_timeout", spurious_timeout, &Default::default());
-    table.quantity("late_drain", late_drain, &Default::default());
+    table.quantity("spurious_timeout", &spurious_timeout, &Percent::default());
+    table.quantity("late_drain", &late_drain, &Percent::default());
     table
 }
 
@@ -154,7 +155,7 @@ fn work_table(work: &Work, scenario: &Scenario) -> Value {
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));
     table.put("open", format!("{}/{service}", scenario.node_name(*to)));
-    table.quantity("send", bytes, &Default::default());
+    table.quantity("send", bytes, &Bytes::default());
     table.quantity("chunk", message, &super::resolve::MESSAGE_DEFAULT);
     table.number("priority", u32::from(*priority), super::resolve::PRIORITY_DEFAULT);
     let usual = if service == "echo" { Expect::Echoed } else { Expect::Delivered };
@@ -290,8 +291,8 @@ fn section(text: &mut String, key: &str, value: &Value) {
 fn line(text: &mut String, key: &str, value: &Value) {
     match value {
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            let items: String = items.iter().map(|item| format!("  {},\n", inline(item))).collect();
-            let _ = write!(text, "{key} = [\n{items}]\n");
+            let items: Vec<_> = items.iter().map(|item| format!("  {},\n", inline(item))).collect();
+            let _ = writeln!(text, "{key} = [\n{}]", items.concat());
         }
         _ => {
             let _ = writeln!(text, "{} = {}", quoted_key(key), inline(value));

@@ -4,6 +4,8 @@ mod panics;
 mod parts;
 mod play;
 pub(crate) mod sim;
+#[cfg(test)]
+pub(crate) mod tamper;
 
 pub(crate) use panics::{catch, install_hook, last_panic};
-pub(crate) use play::{SuiteKind, play};
+pub(crate) use play::{SuiteKind, play, play_with};

@@ -1,13 +1,15 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
-use super::sim::{Run, run};
-use crate::nemesis::Drawn;
+use super::sim::{Extras, Run, run};
+use crate::nemesis::{Drawn, Limits};
+use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
 use ::sim::Sink;
 use clap::ValueEnum;
 use core::fmt;
 use fabric::suite::{RealSuite, Suite};
 use scenario_actor::Actor;
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Which cryptography nodes are given.
@@ -30,13 +32,24 @@ impl fmt::Display for SuiteKind {
 
 /// One run. Every event goes to `sink`, if there is one.
 pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
+    play_with(&drawn.scenario, &drawn.limits, seed, suite, sink)
+}
+
+/// One run with a ledger, a sink or both.
+pub(crate) fn play_with(
+    scenario: &Rc<Scenario>,
+    limits: &Limits,
+    seed: u64,
+    suite: SuiteKind,
+    extras: impl Into<Extras>,
+) -> Run {
     let tap = Tap::default();
     let inner: Arc<dyn Suite> = match suite {
         SuiteKind::Real => Arc::new(RealSuite),
         SuiteKind::Model => Arc::new(ModelSuite),
     };
-    let (watched, limits) = (tap.clone(), drawn.limits.clone());
-    run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
+    let (watched, limits) = (tap.clone(), limits.clone());
+    run(scenario, seed, extras, &tap, move |boot, part| {
         let start = format!("{} start {}", part.name, boot.incarnation);
         let suite = watched.suite(Arc::clone(&inner), &start);
         let config = limits.of(&part.name);

@@ -9,7 +9,8 @@ use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::Tap;
-use ::sim::{Record, Sink, Stop, Time, World};
+use ::sim::ledger::{Entry, Ledger};
+use ::sim::{Config, Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
 use scenario_actor::{Observation, Part};
@@ -33,6 +34,31 @@ pub(crate) struct Run {
     pub(crate) totals: Totals,
     /// The last events, the oldest first.
     pub(crate) tail: Vec<Record>,
+    /// What chance decided, if that was to be recorded.
+    pub(crate) decisions: Vec<Entry>,
+    /// How many entries of a realigned ledger found their place.
+    pub(crate) placed: usize,
+}
+
+/// What a run may be given besides scenario and seed.
+#[derive(Default)]
+pub(crate) struct Extras {
+    /// Every event goes there.
+    pub(crate) sink: Option<Sink>,
+    /// What chance is overridden by, and whether it is recorded.
+    pub(crate) ledger: Ledger,
+}
+
+impl From<Option<Sink>> for Extras {
+    fn from(sink: Option<Sink>) -> Self {
+        Self { sink, ..Self::default() }
+    }
+}
+
+impl From<Ledger> for Extras {
+    fn from(ledger: Ledger) -> Self {
+        Self { ledger, ..Self::default() }
+    }
 }
 
 impl Run {
@@ -52,12 +78,11 @@ impl Run {
     }
 }
 
-/// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches. Every event goes to
-/// `sink`, if there is one.
+/// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
 pub(crate) fn run<M>(
     scenario: &Rc<Scenario>,
     seed: u64,
-    sink: Option<Sink>,
+    extras: impl Into<Extras>,
     tap: &Tap,
     make: impl Fn(Boot, Part) -> M + 'static,
 ) -> Run
@@ -66,21 +91,25 @@ where
     M::Command: Debug,
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
-    let mut world =
-        World::new(config::config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
+    let Extras { sink, ledger } = extras.into();
+    let config = Config { ledger, ..config::config(scenario, seed) };
+    let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
     let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     let (mut judge, kept, totals) = onlooker.into_parts();
+    let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     match stopped {
-        Err(panic) => judge.fail(NO_PANIC, panic),
-        Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
+        Err(panic) => judge.fail(NO_PANIC, panic, last),
+        Ok(Stop::Violated(violation)) if violation.check == "livelock" => {
+            judge.fail(NO_LIVELOCK, violation.detail, last);
+        }
         Ok(_) => {}
     }
     if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
-        judge.fail(check, how);
+        judge.fail(check, how, None);
     }
     judge.tapped(tap.records());
     Run {
@@ -92,6 +121,8 @@ where
         seen: kept,
         totals,
         tail: world.last_events(),
+        decisions: world.ledger().recorded().to_vec(),
+        placed: world.ledger().placed(),
     }
 }
 

@@ -97,9 +97,9 @@ impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
         self.keep(seen);
     }
 
-    fn settled(&mut self, _: Time, _: NodeIndex, _: &M, control: &mut Control<M::Command>) {
+    fn settled(&mut self, _: Time, node: NodeIndex, _: &M, control: &mut Control<M::Command>) {
         if let Some((check, how)) = self.tap.take_broken() {
-            self.judge.fail(check, how.clone());
+            self.judge.fail(check, how.clone(), Some(node.as_usize() as u32));
             control.violate(check, how);
         }
     }
