@@ -208,6 +208,9 @@ pub(crate) struct SweepArgs {
     /// Leave the keys of [swarm] as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Run every seed that passes once only: nothing is compared with a second run or the real suite
+    #[arg(long)]
+    pub(crate) once: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,

@@ -53,7 +53,8 @@ fn pipes(mut pipes: Pipes, pace: &Pace, strength: Strength, seed: u64, tell: &mu
             tell(format!("pipes.{name}"), drawn.to_string());
         }
     }
-    let patience = dice.millis(5_000, 60_000);
+    // No system gives a connection up sooner: where queues overflow, a segment is tried many times.
+    let patience = dice.millis(30_000, 120_000);
     if dice.one_in(strength.one_in) {
         pipes.patience = patience;
         tell("pipes.patience".into(), patience.to_string());
