@@ -11,6 +11,7 @@
 //! - No wall clock, no thread, no floating point, no iteration over randomly hashed maps.
 
 mod clock;
+mod diff;
 mod disk;
 pub mod fate;
 mod fault;
@@ -26,6 +27,7 @@ mod watch;
 mod world;
 
 pub use clock::Clock;
+pub use diff::{Contender, Difference, Side, first_difference};
 pub use disk::{CrashFate, DiskProfile, StoreFate};
 pub use fate::{Chance, Delay};
 pub use fault::{Begin, Counts, CrashKind, Fault, Planned};

@@ -119,6 +119,18 @@ the limit keep the smallest run found so far. Without them the result is the sam
 
 {EXIT_CODES}"))]
     Shrink(ShrinkArgs),
+    /// Find the first event in which two runs differ, or one run from itself
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim diff scenarios/flaky-hub.toml --seed 7
+  fabric-sim diff scenarios/flaky-hub.toml --seed 7 --with-seed 8
+  fabric-sim diff scenarios/flaky-hub.toml --seed 7 --with mine.toml
+  fabric-sim diff scenarios/flaky-hub.toml --seed 7 --with-set links.default.loss=0%
+
+Shows that event, the one before it, and what both nodes were then. Runs that differ exit with 4.
+
+{EXIT_CODES}"))]
+    Diff(DiffArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -184,7 +196,7 @@ pub(crate) struct RunArgs {
     /// Override a value of the scenario; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Draw the keys of the scenario's [swarm] from the seed
+    /// Draw the keys of the scenario's swarm table from the seed
     #[arg(long)]
     pub(crate) swarm: bool,
     /// Draw faults and narrower limits from the seed
@@ -229,9 +241,12 @@ pub(crate) struct SweepArgs {
     /// Draw faults and narrower limits from every seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Leave the keys of [swarm] as the scenario has them
+    /// Leave the keys of the swarm table as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Run every seed that passes once only: nothing is compared with a second run or the real suite
+    #[arg(long)]
+    pub(crate) once: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,
@@ -277,6 +292,36 @@ pub(crate) struct ShrinkArgs {
     /// Stop after so long with the smallest run found by then
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
     pub(crate) limit: Nanos,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DiffArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// The seed of both runs
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Another scenario for the second run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) with: Option<PathBuf>,
+    /// Another seed for the second run
+    #[arg(long, value_name = "SEED", value_parser = seed)]
+    pub(crate) with_seed: Option<u64>,
+    /// Override a value in both runs; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Override a value in the second run; may be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) with_set: Vec<String>,
+    /// Draw the keys of [swarm] from the seed
+    #[arg(long)]
+    pub(crate) swarm: bool,
+    /// Draw faults and narrower limits from the seed
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) nemesis: Option<Profile>,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Real)]
+    pub(crate) suite: SuiteKind,
 }
 
 #[derive(Debug, Args)]

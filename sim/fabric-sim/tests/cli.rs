@@ -14,17 +14,9 @@ const BENCH: &str = "tests/scenarios/bench.toml";
 
 #[test]
 fn every_command_has_help_with_examples_and_exit_codes() {
-    for command in [
-        None,
-        Some("run"),
-        Some("replay"),
-        Some("shrink"),
-        Some("check"),
-        Some("list"),
-        Some("new"),
-        Some("schema"),
-        Some("completions"),
-    ] {
+    let commands =
+        ["run", "sweep", "merge", "replay", "shrink", "diff", "check", "list", "new", "schema", "completions"];
+    for command in [None].into_iter().chain(commands.map(Some)) {
         let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
         let help = fabric_sim(&args);
         assert_eq!(help.code, Some(0));
@@ -68,6 +60,9 @@ fn json_goes_to_stdout_in_a_stable_order_and_equal_runs_give_equal_bytes() {
         "scenario_hash",
         "seed",
         "build",
+        "mode",
+        "suite",
+        "drawn",
         "verdict",
         "virtual_ns",
         "events",
@@ -320,7 +315,8 @@ fn a_failure_is_kept_in_a_capsule_that_replays_and_shrinks() {
 #[test]
 fn a_run_that_holds_is_not_shrunk_and_what_is_no_capsule_is_not_replayed() {
     let out = empty_dir("holds");
-    let shrunk = fabric_sim(&["shrink", BENCH, "--out", out.to_str().unwrap()]);
+    let calm = ["shrink", BENCH, "--set", "links.default.delay=1ms", "--out", out.to_str().unwrap()];
+    let shrunk = fabric_sim(&calm);
     assert_eq!((shrunk.code, shrunk.stdout.as_str()), (Some(3), ""));
     let replay = fabric_sim(&["replay", BENCH]);
     assert_eq!(replay.code, Some(2));
@@ -336,4 +332,20 @@ fn a_limit_keeps_the_best_so_far() {
     assert_eq!(shrunk.code, Some(0), "{}", shrunk.stderr);
     assert!(shrunk.stderr.contains("STOPPED"), "{}", shrunk.stderr);
     assert_eq!(fabric_sim(&["run", shrunk.stdout.lines().next().unwrap()]).code, Some(1));
+}
+
+#[test]
+fn two_runs_are_compared_to_the_first_event_that_differs() {
+    let calm = ["diff", BENCH, "--set", "links.default.delay=1ms"];
+    let same = fabric_sim(&calm);
+    assert_eq!((same.code, same.stdout.as_str()), (Some(0), ""), "{}", same.stderr);
+    let seeds = fabric_sim(&[&calm[..], &["--with-seed", "2"]].concat());
+    assert_eq!(seeds.code, Some(4));
+    assert!(seeds.stdout.starts_with("event ") && seeds.stdout.contains("second  {\"event\":"), "{}", seeds.stdout);
+    let loss = fabric_sim(&[&calm[..], &["--with-set", "links.default.loss=100%"]].concat());
+    let lines: Vec<_> = loss.stdout.lines().collect();
+    assert!(
+        lines[2].contains("DatagramIn") && !lines[3].contains("DatagramIn"),
+        "what arrives once, and once does not: {lines:?}"
+    );
 }

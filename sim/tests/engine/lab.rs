@@ -42,6 +42,7 @@ pub(crate) enum Saw {
     Stored(String, bool),
 }
 
+#[derive(Debug)]
 enum Act {
     Datagram(Destination, Vec<u8>),
     Open(PipeId, Addr),
@@ -53,6 +54,7 @@ enum Act {
 }
 
 /// Does what it is told.
+#[derive(Debug)]
 pub(crate) struct Probe {
     acts: VecDeque<Act>,
     lent: Vec<u8>,

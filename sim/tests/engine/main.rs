@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on panics")]
 
 mod clocks;
+mod diffs;
 mod disks;
 mod faults;
 mod lab;

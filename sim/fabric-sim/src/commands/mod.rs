@@ -1,6 +1,7 @@
 //! One module a command: each takes its arguments and says how the program ends.
 
 mod check;
+mod diff;
 mod list;
 mod new;
 mod replay;
@@ -19,6 +20,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Merge(args) => sweep::merge(args, terminal),
         Command::Replay(args) => replay::replay(args, terminal),
+        Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),

@@ -8,4 +8,4 @@ pub(crate) mod sim;
 pub(crate) mod tamper;
 
 pub(crate) use panics::{catch, install_hook, last_panic};
-pub(crate) use play::{SuiteKind, play, play_with};
+pub(crate) use play::{SuiteKind, contender, play, play_with};

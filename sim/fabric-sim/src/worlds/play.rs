@@ -1,14 +1,15 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
-use super::sim::{Extras, Run, run};
+use super::sim::{Extras, Onlooker, Run, prepare, run};
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
-use ::sim::Sink;
+use ::sim::{Contender, Sink};
 use clap::ValueEnum;
 use core::fmt;
 use fabric::suite::{RealSuite, Suite};
-use scenario_actor::Actor;
+use machine::Boot;
+use scenario_actor::{Actor, Part};
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -44,15 +45,27 @@ pub(crate) fn play_with(
     extras: impl Into<Extras>,
 ) -> Run {
     let tap = Tap::default();
+    run(scenario, seed, extras, &tap, nodes(limits, suite, &tap))
+}
+
+/// One run that has not begun, and who looks on at it.
+pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender<Actor, Onlooker> {
+    let tap = Tap::default();
+    let (world, watch) = prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.limits, suite, &tap));
+    Contender { world, watch }
+}
+
+/// Starts the fabric's own nodes.
+fn nodes(limits: &Limits, suite: SuiteKind, tap: &Tap) -> impl Fn(Boot, Part) -> Actor + 'static {
     let inner: Arc<dyn Suite> = match suite {
         SuiteKind::Real => Arc::new(RealSuite),
         SuiteKind::Model => Arc::new(ModelSuite),
     };
     let (watched, limits) = (tap.clone(), limits.clone());
-    run(scenario, seed, extras, &tap, move |boot, part| {
+    move |boot, part| {
         let start = format!("{} start {}", part.name, boot.incarnation);
         let suite = watched.suite(Arc::clone(&inner), &start);
         let config = limits.of(&part.name);
         Actor::new(&boot, part, Arc::new(suite), config)
-    })
+    }
 }

@@ -15,9 +15,8 @@ use core::fmt::Debug;
 use machine::{Boot, Machine};
 use scenario_actor::{Observation, Part};
 use std::rc::Rc;
-use watch::Onlooker;
 
-pub(crate) use watch::Totals;
+pub(crate) use watch::{Onlooker, Totals};
 
 /// All that there is to say about one run.
 #[derive(Clone, Debug)]
@@ -78,6 +77,28 @@ impl Run {
     }
 }
 
+/// A run of `scenario` under `seed` that has not begun, by the machines that `make` starts, and who looks on at it.
+pub(crate) fn prepare<M>(
+    scenario: &Rc<Scenario>,
+    seed: u64,
+    extras: impl Into<Extras>,
+    tap: &Tap,
+    make: impl Fn(Boot, Part) -> M + 'static,
+) -> (World<M>, Onlooker)
+where
+    M: Machine<Event = Observation>,
+    M::Command: Debug,
+{
+    let parts = Parts::new(Rc::clone(scenario), seed);
+    let Extras { sink, ledger } = extras.into();
+    let config = Config { ledger, ..config::config(scenario, seed) };
+    let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
+    if let Some(sink) = sink {
+        world.trace_to(sink);
+    }
+    (world, Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone()))
+}
+
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
 pub(crate) fn run<M>(
     scenario: &Rc<Scenario>,
@@ -90,14 +111,7 @@ where
     M: Machine<Event = Observation>,
     M::Command: Debug,
 {
-    let parts = Parts::new(Rc::clone(scenario), seed);
-    let Extras { sink, ledger } = extras.into();
-    let config = Config { ledger, ..config::config(scenario, seed) };
-    let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
-    if let Some(sink) = sink {
-        world.trace_to(sink);
-    }
-    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
+    let (mut world, mut onlooker) = prepare(scenario, seed, extras, tap, make);
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);

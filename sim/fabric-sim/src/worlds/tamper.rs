@@ -10,21 +10,31 @@ use scenario_actor::{Actor, Observation};
 use std::rc::Rc;
 use std::sync::Arc;
 
-/// What is planted: whether the node of this name, in this incarnation, loses this input.
-pub(crate) type Loses = fn(&mut Tampered, &Input<'_, <Actor as Machine>::Command>) -> bool;
+/// An input of a node.
+pub(crate) type Given<'a> = Input<'a, <Actor as Machine>::Command>;
+/// What is planted: whether a node loses this input.
+pub(crate) type Loses = fn(&mut Tampered, &Given<'_>) -> bool;
+
+/// Once tablet-2 has restarted, it gets no bytes any more.
+pub(crate) fn deaf_after_a_restart(state: &mut Tampered, input: &Given<'_>) -> bool {
+    state.name == "tablet-2" && state.incarnation > 0 && matches!(input, Input::PipeBytes { .. })
+}
+
+/// Unless tablet-2 hears all five others in its first 600 ms, it gets nothing any more.
+pub(crate) fn deaf_unless_all_are_heard(state: &mut Tampered, input: &Given<'_>) -> bool {
+    let is_early = state.now.as_nanos() < 600_000_000;
+    state.heard += u64::from(is_early && matches!(input, Input::Datagram { .. }));
+    state.name == "tablet-2" && !is_early && state.heard < 5 && !matches!(input, Input::Timeout)
+}
 
 /// What a planted fault may look at.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tampered {
     pub(crate) name: String,
     pub(crate) incarnation: u64,
-    /// How many inputs there were.
-    pub(crate) inputs: u64,
-    /// When the last datagram came.
-    pub(crate) heard: Option<Instant>,
     pub(crate) now: Instant,
-    /// Whether the fault has struck for good.
-    pub(crate) is_deaf: bool,
+    /// How many datagrams were counted.
+    heard: u64,
 }
 
 struct Faulty {
@@ -38,13 +48,8 @@ impl Machine for Faulty {
     type Event = Observation;
 
     fn handle(&mut self, now: Instant, input: Input<'_, Self::Command>) {
-        self.state.inputs += 1;
         self.state.now = now;
-        let loses = (self.loses)(&mut self.state, &input);
-        if matches!(input, Input::Datagram { .. }) {
-            self.state.heard = Some(now);
-        }
-        if !loses {
+        if !(self.loses)(&mut self.state, &input) {
             self.actor.handle(now, input);
         }
     }

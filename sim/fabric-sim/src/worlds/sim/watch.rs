@@ -24,7 +24,7 @@ pub(crate) struct Totals {
     pub(crate) omitted: u64,
 }
 
-pub(super) struct Onlooker {
+pub(crate) struct Onlooker {
     pub(super) judge: Judge,
     tap: Tap,
     seen: Vec<Seen>,
