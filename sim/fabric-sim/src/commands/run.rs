@@ -1,5 +1,6 @@
 //! `run`: one scenario, one seed, one verdict.
 
+use crate::attacker::Player;
 use crate::cli::{Exit, Format, RunArgs};
 use crate::report::{Head, human, json};
 use crate::scenario::{self, Scenario};
@@ -9,7 +10,7 @@ use crate::worlds::sim::{self as world, Run};
 use ::sim::Sink;
 use fabric::Config;
 use fabric::suite::{RealSuite, Suite};
-use scenario_actor::Actor;
+use scenario_actor::Part;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -54,10 +55,14 @@ fn load(args: &RunArgs, terminal: &Terminal) -> Result<Rc<Scenario>, Exit> {
 fn play(scenario: &Rc<Scenario>, seed: u64, sink: Option<Sink>) -> Run {
     let (tap, real): (_, Arc<dyn Suite>) = (Tap::default(), Arc::new(RealSuite));
     let watched = tap.clone();
+    let played = Rc::clone(scenario);
     world::run(scenario, seed, sink, &tap, move |boot, part| {
-        let start = format!("{} start {}", part.name, boot.incarnation);
-        let suite = watched.suite(Arc::clone(&real), &start);
-        Actor::new(&boot, part, Arc::new(suite), Config { announce: true, ..Config::default() })
+        let watch = |part: &Part| -> Arc<dyn Suite> {
+            let start = format!("{} start {}", part.name, boot.incarnation);
+            Arc::new(watched.suite(Arc::clone(&real), &start))
+        };
+        let config = Config { announce: true, ..Config::default() };
+        Player::boot(&played, &boot, part, Arc::clone(&real), watch, config)
     })
 }
 

@@ -1,7 +1,8 @@
 //! Runs all checks of a scenario side by side and keeps their verdicts.
 
-use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TAPPED, count};
+use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED, count, tables};
 use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
 use crate::scenario::units::Nanos;
 use serde::Serialize;
 use sim::Time;
@@ -94,6 +95,12 @@ impl Judge {
         broken
     }
 
+    /// Judges what a node holds.
+    pub(crate) fn load(&mut self, node: NodeId, load: &fabric::Load) -> Option<(&'static str, String)> {
+        let how = tables::judge(load).err()?;
+        Some((TABLES_BOUNDED, format!("{} holds {how}", self.scenario.node_name(node))))
+    }
+
     /// The times at which an eventual promise is due, in order.
     pub(crate) fn deadlines(&self) -> Vec<Nanos> {
         let mut times: Vec<_> = self.checks.iter().filter_map(|judged| judged.by).collect();
@@ -125,14 +132,13 @@ impl Judge {
         }
     }
 
-    /// The engine or the tap saw a promise broken.
-    pub(crate) fn fail(&mut self, name: &str, how: String) {
-        let judged = self.checks.iter_mut().find(|judged| judged.name == name);
-        if let Some(judged) = judged
-            && !matches!(judged.outcome, Some(Outcome::Failed(_)))
-        {
+    /// Others saw a promise broken; whether it is one that is judged in this run.
+    pub(crate) fn fail(&mut self, name: &str, how: String) -> bool {
+        let Some(judged) = self.checks.iter_mut().find(|judged| judged.name == name) else { return false };
+        if !matches!(judged.outcome, Some(Outcome::Failed(_))) {
             judged.outcome = Some(Outcome::Failed(how));
         }
+        true
     }
 
     /// All verdicts of a run that ended at `end`, in the scenario's order.

@@ -5,4 +5,4 @@ mod credit;
 mod frames;
 mod tap;
 
-pub(crate) use tap::Tap;
+pub(crate) use tap::{Broken, Tap};

@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
-use fabric::identity::DeviceKey;
+use fabric::identity::{DeviceId, DeviceKey};
 use rand_chacha::rand_core::Rng;
 use scenario_actor::{Allow, Bytes32, Mark, Part, Peer, Work};
 use std::rc::Rc;
@@ -27,9 +27,11 @@ impl Parts {
     /// What `node` is told.
     pub(crate) fn of(&self, node: NodeId) -> Part {
         let me = &self.scenario.nodes[node as usize];
+        // Who passes for another has that device's key, and a suite that does not sign with it.
+        let guise = me.hostile.as_ref().and_then(|hostile| hostile.guise).unwrap_or(node);
         Part {
             name: me.name.clone(),
-            device_seed: Bytes32(secret(self.seed, "device", &me.name)),
+            device_seed: Bytes32(secret(self.seed, "device", self.scenario.node_name(guise))),
             noise_secret: Bytes32(secret(self.seed, "noise", &me.name)),
             port: PORT,
             peers: self.peers(node),
@@ -38,6 +40,11 @@ impl Parts {
             work: self.work(node),
             marks: self.marks(node),
         }
+    }
+
+    /// The device id of every node, as text.
+    pub(crate) fn device_ids(&self) -> Vec<String> {
+        self.devices.iter().map(|device| DeviceId::from_bytes(device.0).to_string()).collect()
     }
 
     fn name(&self, node: NodeId) -> String {
