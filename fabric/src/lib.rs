@@ -22,6 +22,7 @@ pub mod identity;
 pub mod mux;
 mod node;
 mod policy;
+pub mod probe;
 pub mod session;
 pub mod suite;
 mod timer;

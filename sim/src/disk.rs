@@ -76,7 +76,7 @@ impl Disk {
     pub(crate) fn fate(&self, key: Key) -> StoreFate {
         let key = key.number(self.writes);
         StoreFate {
-            delay: self.profile.delay.draw(key.draw(lane::DELAY)),
+            delay: self.profile.delay.draw(key, lane::DELAY),
             failed: self.profile.fail.hits(key.draw(lane::FAIL)),
         }
     }

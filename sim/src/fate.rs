@@ -166,22 +166,14 @@ impl Default for Delay {
 }
 
 impl Delay {
-    /// The delay that 64 uniform bits stand for.
+    /// The delay that `key` draws in `lane`.
     #[inline]
-    pub fn draw(self, bits: u64) -> Duration {
+    pub fn draw(self, key: Key, lane: u64) -> Duration {
         match self {
             Self::Fixed(delay) => delay,
-            Self::Uniform(min, max) => Duration::from_nanos(scale(bits, min.as_nanos(), max.as_nanos())),
-            Self::Exponential { min, mean } => {
-                let on_top = (u128::from(mean.as_nanos()) * u128::from(minus_ln_q32(bits))) >> 32;
-                min + Duration::from_nanos(u64::try_from(on_top).unwrap_or(u64::MAX))
-            }
-            Self::LongTail { min, max } => {
-                // min / sqrt(u) for u in (0, 1], as a fraction of 2^64.
-                let root = u128::from((bits | 1).isqrt());
-                let drawn = (u128::from(min.as_nanos()) << 32) / root.max(1);
-                Duration::from_nanos(u64::try_from(drawn).unwrap_or(u64::MAX)).min(max).max(min)
-            }
+            Self::Uniform(min, max) => Duration::from_nanos(key.within(lane, min.as_nanos(), max.as_nanos())),
+            Self::Exponential { min, mean } => min + exponential(mean, key.draw(lane)),
+            Self::LongTail { min, max } => long_tail(min, key.draw(lane)).min(max).max(min),
         }
     }
 
@@ -194,6 +186,19 @@ impl Delay {
             Self::LongTail { min, .. } => min.saturating_mul(2),
         }
     }
+}
+
+/// `mean` times the exponential distribution's value for u = `bits` / 2^64.
+fn exponential(mean: Duration, bits: u64) -> Duration {
+    let drawn = (u128::from(mean.as_nanos()) * u128::from(minus_ln_q32(bits))) >> 32;
+    Duration::from_nanos(u64::try_from(drawn).unwrap_or(u64::MAX))
+}
+
+/// `min` / sqrt(u) for u = `bits` / 2^64.
+fn long_tail(min: Duration, bits: u64) -> Duration {
+    let root = u128::from((bits | 1).isqrt());
+    let drawn = (u128::from(min.as_nanos()) << 32) / root.max(1);
+    Duration::from_nanos(u64::try_from(drawn).unwrap_or(u64::MAX))
 }
 
 /// `-ln(u)` for u = `bits` / 2^64, with 32 fractional bits; at most 32. Integers only, so equal on every machine.
@@ -244,11 +249,11 @@ mod tests {
     #[test]
     fn the_exponential_has_its_mean_and_the_tail_its_median() {
         let key = Key::root(4);
-        let sum = |delay: Delay| -> u64 { (0..100_000).map(|n| delay.draw(key.number(n).draw(0)).as_nanos()).sum() };
+        let sum = |delay: Delay| -> u64 { (0..100_000).map(|n| delay.draw(key.number(n), 0).as_nanos()).sum() };
         let mean = sum(Delay::Exponential { min: Duration::ZERO, mean: Duration::from_millis(10) }) / 100_000;
         assert!((9_900_000..10_100_000).contains(&mean), "{mean}");
         let tail = Delay::LongTail { min: Duration::from_millis(10), max: Duration::from_secs(1) };
-        let below = (0..100_000).filter(|n| tail.draw(key.number(*n).draw(0)).as_nanos() < 14_142_136).count();
+        let below = (0..100_000).filter(|n| tail.draw(key.number(*n), 0).as_nanos() < 14_142_136).count();
         assert!((49_000..51_000).contains(&below), "{below}");
     }
 
@@ -256,10 +261,18 @@ mod tests {
     fn the_extremes_of_every_delay_are_in_range() {
         let (min, max) = (Duration::from_millis(5), Duration::from_millis(20));
         for bits in [0, 1, u64::MAX] {
-            for delay in [Delay::Uniform(min, max), Delay::LongTail { min, max }] {
-                assert!((min..=max).contains(&delay.draw(bits)), "{delay:?} {bits}");
-            }
-            assert!(Delay::Exponential { min, mean: min }.draw(bits) <= min + min.saturating_mul(33));
+            let uniform = Duration::from_nanos(scale(bits, min.as_nanos(), max.as_nanos()));
+            assert!((min..=max).contains(&uniform), "{bits}");
+            assert!(long_tail(min, bits) >= min, "{bits}");
+            assert!(exponential(min, bits) <= min.saturating_mul(32), "{bits}");
         }
+    }
+
+    #[test]
+    fn a_tail_is_cut_and_a_fixed_delay_is_what_it_is() {
+        let (min, max) = (Duration::from_millis(5), Duration::from_millis(6));
+        let longest = (0..1_000).map(|n| Delay::LongTail { min, max }.draw(Key::root(5).number(n), 0)).max();
+        assert_eq!(longest, Some(max));
+        assert_eq!(Delay::Fixed(max).draw(Key::root(5), 0), max);
     }
 }

@@ -117,6 +117,11 @@ impl Partitions {
         self.0.retain(|(other, ..)| *other != id);
     }
 
+    #[inline]
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Whether nothing gets from `from` to `to`.
     #[inline]
     pub(crate) fn block(&self, from: u32, to: u32) -> bool {

@@ -16,6 +16,7 @@ pub mod fate;
 mod fault;
 pub mod ledger;
 mod link;
+mod numbers;
 mod pipe;
 pub mod schedule;
 mod tap;

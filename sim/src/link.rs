@@ -92,12 +92,12 @@ impl LinkProfile {
     /// What `key`'s packet of `length` bytes meets, bursts apart.
     #[inline]
     pub fn fate(&self, key: Key, length: u32) -> PacketFate {
-        let mut fate = PacketFate { delay: self.delay.draw(key.draw(lane::DELAY)), ..PacketFate::default() };
+        let mut fate = PacketFate { delay: self.delay(key), ..PacketFate::default() };
         if self.loss.is_possible() {
             fate.lost = self.loss.hits(key.draw(lane::LOSS));
         }
         if self.duplicate.is_possible() && self.duplicate.hits(key.draw(lane::DUPLICATE)) {
-            fate.duplicate = Some(self.delay.draw(key.draw(lane::DUPLICATE_DELAY)));
+            fate.duplicate = Some(self.delay.draw(key, lane::DUPLICATE_DELAY));
         }
         if self.reorder.is_possible() && self.reorder.hits(key.draw(lane::REORDER)) {
             let typical = self.delay.typical().max(Duration::from_millis(1)).as_nanos();
@@ -117,9 +117,25 @@ impl LinkProfile {
     const fn has_state(&self) -> bool {
         self.rate.is_some() || self.burst.is_some()
     }
+
+    /// Whether a packet that fits meets nothing but the delay.
+    const fn is_calm(&self) -> bool {
+        !(self.has_state()
+            || self.loss.is_possible()
+            || self.duplicate.is_possible()
+            || self.reorder.is_possible()
+            || self.corrupt.is_possible()
+            || self.truncate.is_possible())
+    }
+
+    /// How long `key`'s packet takes, unless it is held back.
+    #[inline]
+    pub(crate) fn delay(&self, key: Key) -> Duration {
+        self.delay.draw(key, lane::DELAY)
+    }
 }
 
-/// What one direction remembers beyond its packet count.
+/// What one direction has of its own: a profile, a burst, a queue.
 #[derive(Clone, Copy, Debug)]
 struct Special {
     profile: LinkProfile,
@@ -128,22 +144,11 @@ struct Special {
     busy_until: Time,
 }
 
-/// How many datagrams one node has sent to each other node.
-#[derive(Debug)]
-enum Counts {
-    /// A few peers: one look along a line.
-    Few(Vec<(u32, u32)>),
-    /// By the peer's index.
-    Many(Box<[u32]>),
-}
-
-const FEW_PEERS_MAX: usize = 8;
-
-/// Every direction between any two of the nodes: profiles, packet numbers, queues.
+/// Every direction between any two of the nodes: profiles, bursts, queues.
 #[derive(Debug)]
 pub(crate) struct Directions {
     default: LinkProfile,
-    counts: Vec<Counts>,
+    default_is_calm: bool,
     special: BTreeMap<(u32, u32), Special>,
     /// By source: whether a look into `special` can find anything.
     is_special: Vec<bool>,
@@ -153,8 +158,8 @@ pub(crate) struct Directions {
 impl Directions {
     pub(crate) fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
         let mut directions = Self {
-            counts: names.iter().map(|_| Counts::Few(Vec::new())).collect(),
             is_special: vec![default.has_state(); names.len()],
+            default_is_calm: default.is_calm(),
             default,
             special: BTreeMap::new(),
             names,
@@ -171,33 +176,10 @@ impl Directions {
         root.pair(self.names[from as usize], self.names[to as usize])
     }
 
-    /// The number of the next datagram of this direction.
+    /// The profile of everything that `from` sends, when it is one and does no more than delay.
     #[inline]
-    pub(crate) fn next_number(&mut self, from: u32, to: u32) -> u64 {
-        let nodes = self.names.len();
-        let counts = &mut self.counts[from as usize];
-        let count = match counts {
-            Counts::Many(all) => &mut all[to as usize],
-            Counts::Few(few) => match few.iter().position(|(peer, _)| *peer == to) {
-                Some(place) => &mut few[place].1,
-                None if few.len() < FEW_PEERS_MAX => {
-                    few.push((to, 1));
-                    return 0;
-                }
-                None => {
-                    let mut all = vec![0; nodes].into_boxed_slice();
-                    for (peer, count) in few.iter() {
-                        all[*peer as usize] = *count;
-                    }
-                    all[to as usize] = 1;
-                    *counts = Counts::Many(all);
-                    return 0;
-                }
-            },
-        };
-        let number = *count;
-        *count += 1;
-        u64::from(number)
+    pub(crate) fn calm(&self, from: u32) -> Option<&LinkProfile> {
+        (self.default_is_calm && !self.is_special[from as usize]).then_some(&self.default)
     }
 
     #[inline]
@@ -296,24 +278,44 @@ mod tests {
     }
 
     #[test]
-    fn packet_numbers_count_each_direction_alone_however_many_peers() {
-        let names = (0..20).map(|n| NameHash::of(&n.to_string())).collect();
-        let mut links = Directions::new(names, LinkProfile::default(), &[]);
-        for round in 0..3 {
-            for to in 1..20 {
-                assert_eq!(links.next_number(0, to), round);
-            }
-        }
-        assert_eq!(links.next_number(1, 0), 0);
-    }
-
-    #[test]
     fn another_question_does_not_change_the_answers() {
         let calm = LinkProfile { loss: Chance::from_percent(50), ..LinkProfile::default() };
         let rough = LinkProfile { duplicate: Chance::from_percent(50), corrupt: Chance::from_percent(50), ..calm };
         for number in 0..100 {
             let key = Key::root(1).number(number);
             assert_eq!(calm.fate(key, 100).lost, rough.fate(key, 100).lost);
+        }
+    }
+
+    #[test]
+    fn a_calm_link_does_to_a_packet_what_its_fate_would_say() {
+        let delay = Delay::Uniform(Duration::from_millis(1), Duration::from_millis(9));
+        let link = two_nodes(LinkProfile { delay, ..LinkProfile::default() });
+        for number in 0..100 {
+            let (calm, key) = (link.calm(0).unwrap(), Key::root(1).number(number));
+            let fate = PacketFate { delay: calm.delay(key), ..PacketFate::default() };
+            assert_eq!(link.profile(0, 1).fate(key, 100), fate);
+        }
+    }
+
+    #[test]
+    fn a_link_that_can_do_more_than_delay_is_not_calm() {
+        let (some, default) = (Chance::from_ppb(1), LinkProfile::default());
+        let burst = Some(Burst { enter: some, leave: some });
+        let rough = [
+            LinkProfile { loss: some, ..default },
+            LinkProfile { burst, ..default },
+            LinkProfile { duplicate: some, ..default },
+            LinkProfile { reorder: some, ..default },
+            LinkProfile { corrupt: some, ..default },
+            LinkProfile { truncate: some, ..default },
+            LinkProfile { rate: Some(1), ..default },
+        ];
+        for profile in rough {
+            assert!(two_nodes(profile).calm(0).is_none(), "{profile:?}");
+            let mut link = two_nodes(default);
+            link.set_profile(0, 1, profile);
+            assert!(link.calm(0).is_none() && link.calm(1).is_some(), "{profile:?}");
         }
     }
 }

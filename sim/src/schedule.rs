@@ -21,11 +21,23 @@ const NIL: u32 = u32::MAX;
 pub struct Order(u64);
 
 impl Order {
+    /// No event's.
+    pub(crate) const NEVER: Self = Self(u64::MAX);
+
     /// The `count`-th event of `source`. At most 2^24 sources and 2^40 events of each.
     #[inline]
     pub fn new(source: u32, count: u64) -> Self {
         assert!(source < 1 << 24 && count < 1 << 40, "an order has 24 bits for its source and 40 for its count");
         Self((u64::from(source) << 40) | count)
+    }
+
+    /// This place, after which it is the source's next one.
+    #[inline]
+    pub(crate) fn take(&mut self) -> Self {
+        let order = *self;
+        self.0 = self.0.wrapping_add(1);
+        assert!(self.0 << 24 != 0, "a source schedules less than 2^40 events");
+        order
     }
 }
 
@@ -114,9 +126,8 @@ impl Level {
         let slot = (index as usize) % SLOTS;
         let word = &mut self.occupied[slot / 64];
         *word &= !(1 << (slot % 64));
-        if *word == 0 {
-            self.words &= !(1 << (slot / 64));
-        }
+        // Without a branch, which nothing could predict.
+        self.words &= !(u16::from(*word == 0) << (slot / 64));
         core::mem::replace(&mut self.heads[slot], NIL)
     }
 
@@ -132,14 +143,15 @@ impl Level {
     /// The first occupied index after `index`, at most a turn of the wheel ahead.
     #[inline]
     fn next_after(&self, index: u64) -> Option<u64> {
-        if self.words == 0 {
-            return None;
-        }
         let start = (index as usize + 1) % SLOTS;
         let (word, bit) = (start / 64, start % 64);
         let here = self.occupied[word] >> bit;
         if here != 0 {
             return Some(index + 1 + u64::from(here.trailing_zeros()));
+        }
+        // Looked at last: it waits for the push before.
+        if self.words == 0 {
+            return None;
         }
         // The words after this one and around; this one comes last, for the slots before the start.
         let next = (word + 1 + self.words.rotate_right(word as u32 + 1).trailing_zeros() as usize) % WORDS;
@@ -186,17 +198,24 @@ impl<T: Copy + Eq> Default for Wheel<T> {
 
 impl<T: Copy + Eq> Wheel<T> {
     #[inline]
-    fn link(&mut self, event: Scheduled<T>, coarse: bool, index: u64) {
-        let level = if coarse { &mut self.coarse } else { &mut self.fine };
+    fn link(&mut self, at: Time, order: Order, what: T, coarse: bool, index: u64) {
+        // In parts, not as a whole event: that would be put together in memory, and its reader would wait for it.
         if self.free == NIL {
-            let next = level.put(index, self.entries.len() as u32);
-            self.entries.push(Entry { event, next });
-        } else {
-            let at = self.free;
-            let entry = &mut self.entries[at as usize];
-            self.free = entry.next;
-            *entry = Entry { event, next: level.put(index, at) };
+            self.add_entry(at, order, what);
         }
+        let place = self.free;
+        let entry = &mut self.entries[place as usize];
+        self.free = entry.next;
+        let level = if coarse { &mut self.coarse } else { &mut self.fine };
+        entry.next = level.put(index, place);
+        entry.event = Scheduled { at, order, what };
+    }
+
+    /// Makes one more entry, free to be used.
+    #[cold]
+    fn add_entry(&mut self, at: Time, order: Order, what: T) {
+        self.free = self.entries.len() as u32;
+        self.entries.push(Entry { event: Scheduled { at, order, what }, next: NIL });
     }
 
     /// Unlinks an entry of a taken list: its event and its successor.
@@ -208,11 +227,41 @@ impl<T: Copy + Eq> Wheel<T> {
         (event, next)
     }
 
+    /// Adds an event that does not belong to a later slot of the fine level.
+    #[inline(never)]
+    fn push_elsewhere(&mut self, at: Time, order: Order, what: T) {
+        let (index, event) = (at.as_nanos() >> FINE_SHIFT, Scheduled { at, order, what });
+        if index <= self.cursor {
+            let place = self.ready.partition_point(|other| other.key() > event.key());
+            self.ready.insert(place, event);
+        } else if (index >> SLOT_BITS) - (self.cursor >> SLOT_BITS) < SLOTS as u64 {
+            self.link(at, order, what, true, index >> SLOT_BITS);
+        } else {
+            self.far.push(Reverse(event));
+        }
+    }
+
+    /// Takes the first event of the next slot that has any. `ready` is empty.
     #[inline]
-    fn insert_ready(&mut self, event: Scheduled<T>) {
-        let key = event.key();
-        let place = self.ready.partition_point(|other| other.key() > key);
-        self.ready.insert(place, event);
+    fn pop_next(&mut self, until: Time) -> Option<Scheduled<T>> {
+        match self.fine.next_after(self.cursor) {
+            // Within a block, neither the coarse level nor what is far has anything to add.
+            Some(slot) if slot >> SLOT_BITS == self.cursor >> SLOT_BITS => self.cursor = slot,
+            _ => return if self.advance() { self.pop_ready(until) } else { None },
+        }
+        let first = self.fine.take(self.cursor);
+        let (event, next) = self.unlink(first);
+        if next == NIL && event.at <= until {
+            return Some(event);
+        }
+        self.ready.push(event);
+        self.load(next);
+        self.pop_ready(until)
+    }
+
+    #[inline]
+    fn pop_ready(&mut self, until: Time) -> Option<Scheduled<T>> {
+        if self.ready.last()?.at > until { None } else { self.ready.pop() }
     }
 
     /// Moves the cursor to the next fine slot that holds events, and those into `ready`. False when there are none.
@@ -252,7 +301,12 @@ impl<T: Copy + Eq> Wheel<T> {
 
     /// Takes the fine slot under the cursor into `ready`, in order.
     fn load_cursor(&mut self) {
-        let mut at = self.fine.take(self.cursor);
+        let first = self.fine.take(self.cursor);
+        self.load(first);
+    }
+
+    /// Takes a list into `ready`, and puts all that is there in order.
+    fn load(&mut self, mut at: u32) {
         while at != NIL {
             let (event, next) = self.unlink(at);
             self.ready.push(event);
@@ -292,27 +346,18 @@ impl<T: Copy + Eq> Wheel<T> {
 impl<T: Copy + Eq> Queue<T> for Wheel<T> {
     #[inline]
     fn push(&mut self, event: Scheduled<T>) {
-        let index = event.at.as_nanos() >> FINE_SHIFT;
-        if index <= self.cursor {
-            self.insert_ready(event);
-        } else if index - self.cursor < SLOTS as u64 {
-            self.link(event, false, index);
-        } else if (index >> SLOT_BITS) - (self.cursor >> SLOT_BITS) < SLOTS as u64 {
-            self.link(event, true, index >> SLOT_BITS);
+        let Scheduled { at, order, what } = event;
+        let index = at.as_nanos() >> FINE_SHIFT;
+        if index > self.cursor && index - self.cursor < SLOTS as u64 {
+            self.link(at, order, what, false, index);
         } else {
-            self.far.push(Reverse(event));
+            self.push_elsewhere(at, order, what);
         }
     }
 
     #[inline]
     fn pop(&mut self, until: Time) -> Option<Scheduled<T>> {
-        if self.ready.is_empty() && !self.advance() {
-            return None;
-        }
-        if self.ready.last()?.at > until {
-            return None;
-        }
-        self.ready.pop()
+        if self.ready.is_empty() { self.pop_next(until) } else { self.pop_ready(until) }
     }
 }
 

@@ -82,6 +82,10 @@ pub struct Record {
 }
 
 impl Record {
+    /// Stands where no record is yet.
+    const BLANK: Self =
+        Self { at: Time::ZERO, kind: Kind::Boot, node: NodeIndex::NONE, peer: NodeIndex::NONE, number: 0, digest: 0 };
+
     #[inline]
     fn mix(&self, hash: u64) -> u64 {
         let who =
@@ -104,6 +108,8 @@ pub struct Checkpoint {
 
 /// More checkpoints than this, and every second one is dropped.
 const CHECKPOINTS_MAX: usize = 1024;
+/// The first distance between checkpoints, in events.
+const STRIDE_MIN: u64 = 64;
 /// The last events of a run, kept to show where it ended.
 const TAIL: usize = 32;
 
@@ -114,32 +120,65 @@ pub(crate) struct Trace {
     hash: u64,
     events: u64,
     checkpoints: Vec<Checkpoint>,
-    /// One checkpoint every so many events; a power of two.
+    /// One checkpoint every so many events.
     stride: u64,
-    tail: Vec<Record>,
+    next_checkpoint: u64,
+    /// The event after which there is more to do than to mix it in: the next one when there is a sink.
+    next_look: u64,
+    /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
+    tail: [Record; TAIL],
     sink: Option<Sink>,
 }
 
 impl Trace {
     pub(crate) fn new(sink: Option<Sink>) -> Self {
-        Self { hash: 0, events: 0, checkpoints: Vec::new(), stride: 64, tail: Vec::new(), sink }
+        Self {
+            hash: 0,
+            events: 0,
+            checkpoints: Vec::new(),
+            stride: STRIDE_MIN,
+            next_checkpoint: STRIDE_MIN,
+            next_look: if sink.is_some() { 1 } else { STRIDE_MIN },
+            tail: [Record::BLANK; TAIL],
+            sink,
+        }
     }
 
-    #[inline]
-    pub(crate) fn push(&mut self, record: Record) {
+    #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
+    #[inline(always)]
+    pub(crate) fn push(&mut self, record: Record, names: &[String], bytes: Option<usize>) {
+        if self.mix_in(record) {
+            self.look(record.at, names, &Detail { bytes, text: None });
+        }
+    }
+
+    /// As `push`, for something that carries a text instead of bytes.
+    pub(crate) fn push_text(&mut self, record: Record, names: &[String], text: &dyn fmt::Debug) {
+        if self.mix_in(record) {
+            self.look(record.at, names, &Detail { bytes: None, text: Some(text) });
+        }
+    }
+
+    /// True when there is more to do about it.
+    #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
+    #[inline(always)]
+    fn mix_in(&mut self, record: Record) -> bool {
         self.hash = record.mix(self.hash);
-        if self.tail.len() < TAIL {
-            self.tail.push(record);
-        } else {
-            self.tail[(self.events as usize) % TAIL] = record;
-        }
+        self.tail[self.events as usize % TAIL] = record;
         self.events += 1;
-        if self.events & (self.stride - 1) == 0 {
-            self.checkpoint(record.at);
-        }
+        self.events == self.next_look
     }
 
+    /// What is not done for every event without a sink.
     #[cold]
+    fn look(&mut self, at: Time, names: &[String], detail: &Detail<'_>) {
+        if self.events == self.next_checkpoint {
+            self.checkpoint(at);
+        }
+        self.next_look = if self.sink.is_some() { self.events + 1 } else { self.next_checkpoint };
+        self.line(names, detail);
+    }
+
     fn checkpoint(&mut self, at: Time) {
         self.checkpoints.push(Checkpoint { events: self.events, at, hash: self.hash });
         if self.checkpoints.len() > CHECKPOINTS_MAX {
@@ -150,16 +189,13 @@ impl Trace {
             });
             self.stride *= 2;
         }
-    }
-
-    pub(crate) fn is_full(&self) -> bool {
-        self.sink.is_some()
+        self.next_checkpoint = (self.events / self.stride + 1) * self.stride;
     }
 
     /// Writes the line of the record that was just pushed.
-    #[cold]
-    pub(crate) fn line(&mut self, record: &Record, names: &[String], detail: &Detail<'_>) {
+    fn line(&mut self, names: &[String], detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
+        let record = &self.tail[(self.events as usize - 1) % TAIL];
         let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
         let mut line = serde_json::Map::new();
         line.insert("event".into(), (self.events - 1).into());
@@ -196,16 +232,15 @@ impl Trace {
 
     /// The last events, the oldest first.
     pub(crate) fn tail(&self) -> Vec<Record> {
-        let oldest = if self.tail.len() < TAIL { 0 } else { (self.events as usize) % TAIL };
-        self.tail[oldest..].iter().chain(&self.tail[..oldest]).copied().collect()
+        let oldest = self.events.saturating_sub(TAIL as u64);
+        (oldest..self.events).map(|event| self.tail[event as usize % TAIL]).collect()
     }
 }
 
 /// What a line of the full trace says beyond its record.
-#[derive(Default)]
-pub(crate) struct Detail<'a> {
-    pub(crate) bytes: Option<usize>,
-    pub(crate) text: Option<&'a dyn fmt::Debug>,
+struct Detail<'a> {
+    bytes: Option<usize>,
+    text: Option<&'a dyn fmt::Debug>,
 }
 
 impl fmt::Debug for Trace {
@@ -267,9 +302,9 @@ mod tests {
         let mut again = Trace::new(None);
         let mut hashes = vec![0];
         for number in 0..1_000_000 {
-            trace.push(record(number));
+            trace.push(record(number), &[], None);
             if number < 300_000 {
-                again.push(record(number));
+                again.push(record(number), &[], None);
                 hashes.push(again.hash());
             }
         }

@@ -15,6 +15,8 @@ pub struct Violation {
 /// What an onlooker can do: report, fire triggers, and command machines.
 #[derive(Debug)]
 pub struct Control<C> {
+    /// Something below is set: what is looked at after each event.
+    pub(crate) asked: bool,
     pub(crate) violation: Option<Violation>,
     pub(crate) fired: Vec<u32>,
     pub(crate) commands: Vec<(NodeIndex, C)>,
@@ -23,34 +25,33 @@ pub struct Control<C> {
 
 impl<C> Default for Control<C> {
     fn default() -> Self {
-        Self { violation: None, fired: Vec::new(), commands: Vec::new(), stop: false }
+        Self { asked: false, violation: None, fired: Vec::new(), commands: Vec::new(), stop: false }
     }
 }
 
 impl<C> Control<C> {
     /// Ends the run with a broken promise; the first one counts.
     pub fn violate(&mut self, check: impl Into<String>, detail: impl Into<String>) {
+        self.asked = true;
         self.violation.get_or_insert_with(|| Violation { check: check.into(), detail: detail.into() });
     }
 
     /// Begins every planned fault that waits for `trigger`, at once.
     pub fn fire(&mut self, trigger: u32) {
+        self.asked = true;
         self.fired.push(trigger);
     }
 
     /// Hands a command to a node, at this very time.
     pub fn command(&mut self, node: NodeIndex, command: C) {
+        self.asked = true;
         self.commands.push((node, command));
     }
 
     /// Ends the run after this event: there is nothing left to see.
     pub fn stop(&mut self) {
+        self.asked = true;
         self.stop = true;
-    }
-
-    #[inline]
-    pub(crate) fn is_quiet(&self) -> bool {
-        self.violation.is_none() && self.fired.is_empty() && self.commands.is_empty() && !self.stop
     }
 }
 

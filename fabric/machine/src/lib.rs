@@ -20,8 +20,8 @@
 //! 7. **Pipes.** A machine names the pipes it opens with even [`PipeId`]s, a driver those it accepts with odd ones; neither
 //!    uses an id again. Every opened or accepted pipe ends with exactly one [`Input::PipeClosed`], unless the machine ended
 //!    it by [`Output::ClosePipe`]. Input for a pipe that has ended is ignored, as are outputs that name one.
-//! 8. **Finishing.** [`Output::FinishPipe`] shuts the machine's half once `fill` has returned 0: all that was written
-//!    arrives. [`Output::ClosePipe`] aborts at once: bytes in flight may be lost, in both directions.
+//! 8. **Finishing.** [`Output::FinishPipe`] shuts the machine's half once `fill` has returned 0, and implies a
+//!    [`Output::FillPipe`] of its own: all that was written arrives. [`Output::ClosePipe`] aborts at once: bytes in flight may be lost, in both directions.
 //! 9. **Storing.** [`Output::Store`] replaces one value. Until its [`Input::Stored`] the value is old, new or torn after a
 //!    crash; after a successful one it changes only by rot. Stores of one key are answered in order.
 //!

@@ -4,6 +4,7 @@ use super::control::Control;
 use super::receive::is_service_name;
 use super::stream::{State, Stream};
 use super::{Chunk, Mux, OpenError, Priority, StreamError, StreamId};
+use crate::probe::Probe;
 use alloc::boxed::Box;
 use machine::{Duration, Instant};
 
@@ -122,6 +123,7 @@ impl Mux {
         let before = stream.share();
         if stream.window.was_used_up(now, round_trip) {
             stream.window.grow(self.pool.growth(stream.window.size(), streams));
+            self.probes.hit(Probe::WindowGrown);
         }
         let is_due = stream.window.is_worth_returning(frugally) && !core::mem::replace(&mut stream.update_queued, true);
         self.pool.change(before, stream.share());

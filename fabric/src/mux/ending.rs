@@ -3,6 +3,7 @@
 use super::control::Control;
 use super::keepalive::Verdict;
 use super::{Ended, Event, Mux, Reject, code};
+use crate::probe::Probe;
 use machine::Instant;
 
 /// How far the session is from its end.
@@ -96,6 +97,7 @@ impl Mux {
         match &self.phase {
             Phase::Ended => return,
             Phase::Draining(draining) if draining.deadline <= now => {
+                self.probes.hit(Probe::DrainTimedOut);
                 self.streams.clear();
                 return self.end_drained();
             }
@@ -107,6 +109,7 @@ impl Mux {
         match self.keepalive.handle_timeout(now) {
             Verdict::Wait => {}
             Verdict::Ping => {
+                self.probes.hit(Probe::KeptAlive);
                 self.release_spares();
                 self.ping(now);
             }

@@ -4,6 +4,7 @@ use super::control::Control;
 use super::frame::{self, Frame, HEADER_BYTES};
 use super::stream::Next;
 use super::{Event, Mux, Place, Priority, StreamId};
+use crate::probe::Probe;
 use machine::Instant;
 
 /// The plaintext of the longest record.
@@ -29,6 +30,9 @@ impl Mux {
         while room.len() - written >= FRAME_ROOM_MIN {
             let Some(class) = self.schedule.turn() else { break };
             let Some(stream) = self.schedule.pop(class) else { break };
+            if self.schedule.has_above(class) {
+                self.probes.hit(Probe::LowerClassServed);
+            }
             written += self.write_stream(stream, class, &mut room[written..]);
         }
         self.end_if_drained();
@@ -149,6 +153,9 @@ impl Mux {
         if stream.told.wants_room && outgoing.cost() <= self.limits.send_buffer_bytes as usize / 2 {
             stream.told.wants_room = false;
             self.events.push_back(Event::Writable { stream: id });
+        }
+        if !outgoing.is_empty() && stream.send_credit <= HEADER_BYTES as u32 {
+            self.probes.hit(Probe::WindowExhausted);
         }
         if outgoing.is_empty() {
             self.spare.outgoing = stream.outgoing.take();

@@ -65,6 +65,7 @@ pub use event::{Ended, Event};
 pub use limits::Limits;
 pub use reject::{Reject, code};
 
+use crate::probe::{Probe, Probes};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use budget::Budget;
@@ -215,6 +216,7 @@ pub struct Mux {
     /// The record that is being taken had a PING.
     pinged: bool,
     events: VecDeque<Event>,
+    probes: Probes,
     spare: Spare,
 }
 
@@ -244,8 +246,14 @@ impl Mux {
             keepalive: Keepalive::new(now, limits),
             pinged: false,
             events: VecDeque::new(),
+            probes: Probes::default(),
             spare: Spare::default(),
         }
+    }
+
+    /// Which rare states were reached.
+    pub const fn probes(&self) -> Probes {
+        self.probes
     }
 
     /// What the application has not heard yet.
@@ -338,6 +346,7 @@ impl Mux {
         match stream.next(self.session_credit, usize::MAX) {
             Next::Nothing => {}
             Next::AwaitSession => {
+                self.probes.hit(Probe::SessionWindowExhausted);
                 stream.place = Place::AwaitsSession;
                 self.schedule.await_session(id);
             }

@@ -5,6 +5,7 @@ use super::credit::{self, WINDOW_MAX};
 use super::frame::{Frame, HEADER_BYTES, SERVICE_BYTES_MAX};
 use super::stream::{Kind, State, Step};
 use super::{Admission, Event, Mux, Priority, Reject, StreamId, code};
+use crate::probe::Probe;
 use crate::wire::Reader;
 use alloc::string::String;
 use machine::Instant;
@@ -98,6 +99,9 @@ impl Mux {
         let service = match self.judge_open(service, admit) {
             Ok(service) => service,
             Err(code) => {
+                if code == super::code::REFUSED {
+                    self.probes.hit(Probe::OpenRefused);
+                }
                 self.streams.peers.highest = stream.0;
                 self.spend(now)?;
                 self.own_budget.spend(now);
@@ -173,6 +177,7 @@ impl Mux {
 
     /// DATA for a closed stream. It costs nothing as far as a RST of ours may have crossed it.
     fn drop_data(&mut self, now: Instant, cost: u32) -> Result<(), Reject> {
+        self.probes.hit(Probe::LateData);
         self.pool.session.release(cost);
         self.return_session_credit();
         match self.late_credit.checked_sub(u64::from(cost)) {

@@ -55,6 +55,11 @@ impl Schedule {
         Some(Priority(class as u8))
     }
 
+    /// Whether a stream of a higher class waits.
+    pub(super) fn has_above(&self, class: Priority) -> bool {
+        self.next_from(0).is_some_and(|top| top < usize::from(class.level()))
+    }
+
     /// Takes the first stream of a class.
     pub(super) fn pop(&mut self, priority: Priority) -> Option<StreamId> {
         self.class(priority).pop_front()

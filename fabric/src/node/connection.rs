@@ -3,6 +3,7 @@
 use crate::event::SessionEnd;
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Admission, Mux, Role, code};
+use crate::probe::Probes;
 use crate::session::{HandshakeError, Peer, Received, Session, SessionError};
 use alloc::boxed::Box;
 use core::cmp::Ordering;
@@ -89,6 +90,10 @@ impl Connection {
     /// Whether new streams can be opened on it.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Up(_)) && self.mux.as_ref().is_some_and(|mux| mux.is_open())
+    }
+
+    pub(super) fn probes(&self) -> Probes {
+        self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
     }
 
     /// Whether the session's end has come, told or not.

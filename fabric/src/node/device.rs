@@ -28,6 +28,11 @@ impl Device {
         !self.is_wanted && self.sessions.is_empty() && self.dials.is_empty()
     }
 
+    /// Whether a dial or a session has failed lately.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failures > 0
+    }
+
     /// How long a dial has to wait yet.
     pub(super) fn waits_until(&self, now: Instant) -> Option<Instant> {
         self.redial_at.filter(|at| *at > now)

@@ -9,6 +9,7 @@ use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
 use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Chunk, Mux, Priority, StreamError, code};
+use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -38,6 +39,8 @@ pub struct Node {
     now: Instant,
     pipes_opened: u64,
     is_shut_down: bool,
+    /// Of sessions that are over, and the node's own.
+    probes: Probes,
 }
 
 /// Everything that a node waits for.
@@ -102,6 +105,7 @@ impl Node {
             now: boot.now,
             pipes_opened: 0,
             is_shut_down: false,
+            probes: Probes::default(),
         };
         node.settle_discovery();
         Ok(node)
@@ -254,6 +258,13 @@ impl Node {
         let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
         self.settle(session.pipe());
         outcome
+    }
+
+    /// Which rare states this node has reached since its start.
+    pub fn probes(&self) -> Probes {
+        let mut probes = self.probes;
+        self.connections.values().for_each(|connection| probes.add(connection.probes()));
+        probes
     }
 
     /// The newest time that the node was told.

@@ -4,7 +4,7 @@
 use super::connection::Progress;
 use super::{
     Connection, DeviceId, Dialled, Event, HandshakeError, Instant, NextDial, Node, Phase, PipeEnd, PipeId, PipeOutput,
-    Session, SessionEnd, SessionError, SessionId, StreamKey, Timer, code, mux,
+    Probe, Session, SessionEnd, SessionError, SessionId, StreamKey, Timer, code, mux,
 };
 use crate::mux::Admission;
 use crate::session::Peer;
@@ -33,6 +33,9 @@ impl Node {
         let is_under_way = known.dials.iter().any(|(_, dialled)| *dialled == addr);
         if is_under_way || self.places_taken() >= usize::from(self.config.limits.sessions_max) {
             return;
+        }
+        if known.has_failed() {
+            self.probes.hit(Probe::HandshakeRetried);
         }
         self.open_pipe(device, addr, noise_static);
     }
@@ -91,6 +94,7 @@ impl Node {
         let Some(pipe) = unfinished().min_by(|(_, one), (_, other)| one.by_worth(other)).map(|(pipe, _)| *pipe) else {
             return;
         };
+        self.probes.hit(Probe::HandshakeEvicted);
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -140,6 +144,9 @@ impl Node {
         if connection.dialled.is_some() {
             return; // the first record says whether the other side agrees
         }
+        if !is_trusted {
+            self.probes.hit(Probe::StrangerRefused);
+        }
         if is_trusted && !is_full {
             return self.session_up(pipe);
         }
@@ -182,6 +189,7 @@ impl Node {
         // One side alone ends the others, else two that dialled each other could end both.
         if self.own < device {
             for older in older.into_iter().filter(|older| *older != pipe) {
+                self.probes.hit(Probe::DuplicateEnded);
                 self.close_session(older, code::DUPLICATE);
             }
         }
@@ -315,7 +323,9 @@ impl Node {
     }
 
     fn forget(&mut self, pipe: PipeId) {
-        self.connections.remove(&pipe);
+        if let Some(connection) = self.connections.remove(&pipe) {
+            self.probes.add(connection.probes());
+        }
         self.timers.set(Timer::Connection(pipe), None);
     }
 

@@ -1,6 +1,10 @@
 //! The command line: what can be asked, and what the exit codes mean.
 
+use crate::nemesis::{Mode, Profile};
+use crate::scenario::units::{Nanos, Unit};
+use crate::worlds::SuiteKind;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
 /// How the program ends.
@@ -19,6 +23,8 @@ pub(crate) enum Exit {
     Nondeterminism = 4,
     /// A fault of the program or the computer, not of what it tests.
     Internal = 70,
+    /// Somebody asked it to stop; what was done until then is kept.
+    Interrupted = 130,
 }
 
 const EXIT_CODES: &str = "\
@@ -40,6 +46,7 @@ pub(crate) const BUILD: &str = env!("FABRIC_SIM_BUILD");
 #[command(name = "fabric-sim", version = BUILD, arg_required_else_help = true, after_help = format!("\
 Examples:
   fabric-sim run scenarios/flaky-hub.toml --seed 1
+  fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..1000
   fabric-sim check scenarios/*.toml
   fabric-sim new my-scenario
 
@@ -59,11 +66,35 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --set 'links.\"hub <-> phone-2\".rate=\"1Mbit/s\"'
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
 
 A run that fails is run a second time; if that comes out differently, the exit code is 4.
 
 {EXIT_CODES}"))]
     Run(RunArgs),
+    /// Run a scenario under many seeds, on all cores
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..1000
+  fabric-sim sweep scenarios/flaky-hub.toml --nemesis rough --for 10m --until-failures 1
+  fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
+  fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
+
+Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
+and every failure are run twice, and one in ten with both suites.
+
+{EXIT_CODES}"))]
+    Sweep(SweepArgs),
+    /// Bring the results of several sweeps together, in any order
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim merge shard-*/results.jsonl --out results.jsonl
+  fabric-sim merge shard-*/results.jsonl --format junit > report.xml
+
+One run with two results is not deterministic: exit code 4.
+
+{EXIT_CODES}"))]
+    Merge(MergeArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -129,6 +160,15 @@ pub(crate) struct RunArgs {
     /// Override a value of the scenario; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
+    /// Draw the keys of the scenario's [swarm] from the seed
+    #[arg(long)]
+    pub(crate) swarm: bool,
+    /// Draw faults and narrower limits from the seed
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) nemesis: Option<Profile>,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Real)]
+    pub(crate) suite: SuiteKind,
     /// What to print: a summary to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
@@ -138,6 +178,72 @@ pub(crate) struct RunArgs {
     /// Write result.json and trace.jsonl to this directory
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SweepArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// Which seeds: from the first to just before the second; 0..1000 unless said, without end with --for
+    #[arg(long, value_name = "A..B", value_parser = seeds)]
+    pub(crate) seeds: Option<(u64, u64)>,
+    /// Stop after so long, such as 90s or 10m
+    #[arg(long = "for", value_name = "TIME", value_parser = time)]
+    pub(crate) time: Option<Nanos>,
+    /// Stop after so many failing seeds, counted in the order of seeds
+    #[arg(long, value_name = "N")]
+    pub(crate) until_failures: Option<NonZeroU64>,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// Only the k-th of n equal parts of the seeds
+    #[arg(long, value_name = "k/n", value_parser = shard)]
+    pub(crate) shard: Option<(u64, u64)>,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// Draw faults and narrower limits from every seed
+    #[arg(long, value_enum, value_name = "PROFILE")]
+    pub(crate) nemesis: Option<Profile>,
+    /// Leave the keys of [swarm] as the scenario has them
+    #[arg(long)]
+    pub(crate) no_swarm: bool,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
+    pub(crate) suite: SuiteKind,
+    /// What to print to stdout; a summary for people goes to stderr in any case
+    #[arg(long, value_enum, default_value_t = SweepFormat::Human)]
+    pub(crate) format: SweepFormat,
+    /// Keep every finished run in this directory, and go on from there; results.jsonl is there once all is done
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct MergeArgs {
+    /// Results of sweeps of one scenario by one build
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// Write all results to this file
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// What to print to stdout; a summary for people goes to stderr in any case
+    #[arg(long, value_enum, default_value_t = SweepFormat::Human)]
+    pub(crate) format: SweepFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SweepFormat {
+    Human,
+    Json,
+    Junit,
+    Github,
+}
+
+impl RunArgs {
+    pub(crate) const fn mode(&self) -> Mode {
+        Mode { swarm: self.swarm, nemesis: self.nemesis }
+    }
 }
 
 #[derive(Debug, Args)]
@@ -164,6 +270,35 @@ fn seed(text: &str) -> Result<u64, String> {
     parsed.map_err(|_| "a seed is a number from 0 to 18446744073709551615, or 0x and hex digits".into())
 }
 
+fn seeds(text: &str) -> Result<(u64, u64), String> {
+    let (from, until) = text.split_once("..").ok_or("write the first seed and the one after the last: 0..1000")?;
+    let (from, until) = (seed(from)?, seed(until)?);
+    if from >= until {
+        return Err("the first seed is below the end".into());
+    }
+    Ok((from, until))
+}
+
+fn time(text: &str) -> Result<Nanos, String> {
+    Nanos::parse(text).map_err(|wrong| format!("{wrong}; expected {}", Nanos::EXPECTED))
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    /// More threads than this are no help anywhere.
+    const JOBS_MAX: usize = 1_024;
+    let jobs = text.parse().ok().and_then(NonZeroUsize::new).filter(|jobs| jobs.get() <= JOBS_MAX);
+    jobs.ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
+}
+
+/// `2/8` as what a seed of it leaves when divided, and by what.
+fn shard(text: &str) -> Result<(u64, u64), String> {
+    let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
+    match parsed {
+        Some((k, n)) if (1..=n).contains(&k) && u32::try_from(n).is_ok() => Ok((k - 1, n)),
+        _ => Err("write k/n with k from 1 to n: 2/8".into()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,5 +309,14 @@ mod tests {
         Cli::command().debug_assert();
         assert_eq!((seed("0xff"), seed("255")), (Ok(255), Ok(255)));
         assert!(seed("-1").is_err() && seed("").is_err() && seed("0x").is_err());
+        assert_eq!((seeds("0..5"), seeds("0x10..0x11")), (Ok((0, 5)), Ok((16, 17))));
+        assert_eq!((shard("1/1"), shard("2/8")), (Ok((0, 1)), Ok((1, 8))));
+        for wrong in ["", "..", "5..5", "6..5", "1..=2", "5"] {
+            assert!(seeds(wrong).is_err(), "{wrong}");
+        }
+        for wrong in ["", "0/1", "2/1", "1/0", "1", "a/b", "1/99999999999"] {
+            assert!(shard(wrong).is_err(), "{wrong}");
+        }
+        assert!(jobs("0").is_err() && jobs("99999").is_err() && time("5").is_err());
     }
 }

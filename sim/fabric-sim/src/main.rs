@@ -6,10 +6,12 @@
 mod attacker;
 mod cli;
 mod commands;
+mod nemesis;
 mod oracles;
 mod report;
 mod scenario;
 mod suites;
+mod sweep;
 mod terminal;
 mod worlds;
 

@@ -8,6 +8,8 @@ use std::io::{self, IsTerminal, Write};
 pub(crate) struct Terminal {
     colour: bool,
     width: usize,
+    /// Whether a line can be written over.
+    is_live: bool,
 }
 
 /// How a piece of text stands out.
@@ -32,14 +34,14 @@ impl Terminal {
     pub(crate) fn detect() -> Self {
         let is_set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
         let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let colour = io::stderr().is_terminal() && !is_set("NO_COLOR") && !is_dumb;
-        Self { colour, width: width().clamp(WIDTH_MIN, WIDTH_MAX) }
+        let is_live = io::stderr().is_terminal() && !is_dumb;
+        Self { colour: is_live && !is_set("NO_COLOR"), width: width().clamp(WIDTH_MIN, WIDTH_MAX), is_live }
     }
 
     /// Not a terminal: no colour, and as wide as it is said to be.
     #[cfg(test)]
     pub(crate) const fn plain(width: usize) -> Self {
-        Self { colour: false, width }
+        Self { colour: false, width, is_live: false }
     }
 
     pub(crate) const fn width(&self) -> usize {
@@ -68,6 +70,27 @@ impl Terminal {
     #[expect(clippy::unused_self, reason = "what is said goes to the terminal that was asked about")]
     pub(crate) fn say(&self, text: &str) {
         let _ = writeln!(io::stderr().lock(), "{text}");
+    }
+
+    pub(crate) const fn is_live(&self) -> bool {
+        self.is_live
+    }
+
+    /// For people, in place of the last line that was said so; where lines stay, as one of them.
+    pub(crate) fn overwrite(&self, text: &str) {
+        if self.is_live {
+            let shown: String = text.chars().take(self.width).collect();
+            let _ = write!(io::stderr().lock(), "\r\x1b[K{shown}");
+        } else {
+            self.say(text);
+        }
+    }
+
+    /// Takes the last [`Terminal::overwrite`] away.
+    pub(crate) fn clear_line(&self) {
+        if self.is_live {
+            let _ = write!(io::stderr().lock(), "\r\x1b[K");
+        }
     }
 
     /// A result. A closed pipe ends the output quietly; any other failure must not look like success.

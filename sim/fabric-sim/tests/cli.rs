@@ -239,3 +239,38 @@ fn completions_exist_for_every_shell() {
         assert!(ran.stdout.contains("fabric-sim"), "{shell}");
     }
 }
+
+fn hash(path: &std::path::Path) -> String {
+    let ran = fabric_sim(&["run", path.to_str().unwrap(), "--format", "json"]);
+    assert_ne!(ran.code, Some(2), "{}", ran.stderr);
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
+    result["scenario_hash"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn json_and_toml_of_one_shape_are_one_scenario() {
+    let file = empty_dir("json").join("bench.json");
+    let text = r#"{
+        "schema": 1, "name": "bench", "stop_at": "10s",
+        "nodes": { "hub": { "serves": ["echo", "files"], "allow": ["phone-1"] }, "phone": { "count": 1 }, "other": {} },
+        "work": [
+            { "at": "1s", "from": "phone-1", "open": "hub/echo", "send": 2000 },
+            { "at": "1s", "from": "phone-1", "open": "hub/admin", "expect": "denied" }
+        ],
+        "check": { "eventually": { "sessions-up": "5s", "work-done": "8s" } }
+    }"#;
+    fs::write(&file, text).unwrap();
+    assert_eq!(hash(&file), hash(BENCH.as_ref()));
+}
+
+#[test]
+fn an_including_file_has_the_last_word_and_its_work_comes_last() {
+    let dir = empty_dir("include");
+    let text = fs::read_to_string(BENCH).unwrap();
+    let last = text.rfind("[[work]]").unwrap();
+    let (common, rest) = (text[..last].replace("\"10s\"", "\"99s\""), &text[last..]);
+    fs::create_dir(dir.join("parts")).unwrap();
+    fs::write(dir.join("parts/common.toml"), common).unwrap();
+    fs::write(dir.join("whole.toml"), format!("include = [\"parts/common.toml\"]\nstop_at = \"10s\"\n{rest}")).unwrap();
+    assert_eq!(hash(&dir.join("whole.toml")), hash(BENCH.as_ref()));
+}

@@ -1,7 +1,8 @@
 //! Carries out the plan of faults: begins them, ends them, and puts things back.
 
+use super::World;
 use super::net::Event;
-use super::{State, World};
+use super::node::{Armed, State};
 use crate::disk::DiskProfile;
 use crate::fault::{Begin, Fault};
 use crate::link::LinkProfile;
@@ -75,7 +76,7 @@ where
                     return Undo::Nothing;
                 }
                 self.crash_node(node.0, *kind, watch);
-                Undo::Restart { incarnation: self.nodes[node.as_usize()].incarnation }
+                Undo::Restart { incarnation: self.nodes[node.as_usize()].rest.incarnation }
             }
             Fault::Pause(node) => {
                 let paused = &mut self.nodes[node.as_usize()];
@@ -84,7 +85,7 @@ where
                 }
                 paused.state = State::Paused;
                 self.net.counts.pauses += 1;
-                Undo::Resume { incarnation: paused.incarnation }
+                Undo::Resume { incarnation: paused.rest.incarnation }
             }
             Fault::ClockJump(node, by) => {
                 self.change_clock(*node, |clock, now| clock.jump(now, *by));
@@ -125,14 +126,14 @@ where
             (Undo::Heal, _) => self.net.partitions.end(index),
             (Undo::Restart { incarnation }, Fault::Crash { node, .. }) => {
                 let down = &self.nodes[node.as_usize()];
-                if down.state == State::Down && down.incarnation == incarnation {
+                if down.state == State::Down && down.rest.incarnation == incarnation {
                     self.net.counts.restarts += 1;
                     self.boot_node(node.0, watch);
                 }
             }
             (Undo::Resume { incarnation }, Fault::Pause(node)) => {
                 let paused = &self.nodes[node.as_usize()];
-                if paused.state == State::Paused && paused.incarnation == incarnation {
+                if paused.state == State::Paused && paused.rest.incarnation == incarnation {
                     self.resume(node, watch);
                 }
             }
@@ -185,15 +186,15 @@ where
         let changed = &mut self.nodes[node.as_usize()];
         change(&mut changed.clock, self.net.now);
         // The armed event is for a time that the clock no longer agrees on.
-        changed.armed = None;
+        changed.armed = Armed::NOT;
         self.arm(node.0);
     }
 
     /// A paused node goes on: first what came in, then what it has to say, then its timers.
     fn resume(&mut self, node: NodeIndex, watch: &mut impl Watch<M>) {
         self.nodes[node.as_usize()].state = State::Up;
-        self.nodes[node.as_usize()].waiting_datagrams = 0;
-        while let Some(waiting) = self.nodes[node.as_usize()].waiting.pop_front() {
+        self.nodes[node.as_usize()].rest.waiting_datagrams = 0;
+        while let Some(waiting) = self.nodes[node.as_usize()].rest.waiting.pop_front() {
             self.give(node.0, waiting, watch);
         }
         let pipes: Vec<_> = self.net.ends[node.as_usize()].values().copied().collect();
@@ -207,7 +208,7 @@ where
         }
         for (pipe, side) in self.net.ends[node.as_usize()].values().copied().collect::<Vec<_>>() {
             if self.net.pipes[pipe as usize].ends[side].wants_fill {
-                self.net.fills[node.as_usize()].push((pipe, side));
+                self.net.fills.add(node.0, pipe, side);
             }
         }
         self.drain(node.0, watch);

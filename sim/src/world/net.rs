@@ -1,17 +1,21 @@
 //! Everything of a world that is not a machine: the queue, the links, the trace. Datagrams are sent here.
 
+use super::delivery::{Deliveries, Flight};
+use super::fills::Fills;
+use super::hosts::{Hosts, host_of};
 use crate::disk::{Damage, Disk};
 use crate::fate::{Key, NameHash};
 use crate::fault::{Counts, Partitions};
 use crate::ledger::{Address, Ledger, Subject};
-use crate::link::{Directions, PacketFate};
+use crate::link::{Directions, LinkProfile, PacketFate};
+use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
 use crate::tap::{Injection, Tap};
-use crate::trace::{Detail, Kind, Record, Trace, digest};
+use crate::trace::{Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
 use core::fmt;
-use machine::{Addr, Destination, Duration, Host, PipeId};
+use machine::{Addr, Destination, Duration, PipeId};
 use slab::Slab;
 use std::collections::BTreeMap;
 
@@ -37,96 +41,6 @@ pub(super) enum Event {
     FaultEnds(u32),
     FaultFlips(u32),
     Reseed,
-}
-
-/// A datagram, or one copy of it, on its way.
-#[derive(Debug, Default)]
-pub(super) struct Delivery {
-    pub(super) from: u32,
-    pub(super) to: u32,
-    pub(super) number: u64,
-    pub(super) digest: u64,
-    pub(super) bytes: Vec<u8>,
-}
-
-/// Deliveries by number; a freed one keeps its buffer for the next.
-#[derive(Debug, Default)]
-pub(super) struct Deliveries {
-    all: Vec<Delivery>,
-    free: Vec<u32>,
-}
-
-impl Deliveries {
-    #[inline]
-    fn add(&mut self, from: u32, to: u32, number: u64, digest: u64, bytes: &[u8]) -> u32 {
-        let index = self.free.pop().unwrap_or_else(|| {
-            self.all.push(Delivery::default());
-            self.all.len() as u32 - 1
-        });
-        let delivery = &mut self.all[index as usize];
-        (delivery.from, delivery.to, delivery.number, delivery.digest) = (from, to, number, digest);
-        delivery.bytes.clear();
-        delivery.bytes.extend_from_slice(bytes);
-        index
-    }
-
-    #[inline]
-    pub(super) fn get(&self, index: u32) -> &Delivery {
-        &self.all[index as usize]
-    }
-
-    #[inline]
-    pub(super) fn free(&mut self, index: u32) {
-        self.free.push(index);
-    }
-}
-
-/// Finds a node by the address it has: a table of twice as many places as nodes, by name hash.
-#[derive(Debug)]
-struct Addresses {
-    table: Vec<(u64, u32)>,
-    mask: usize,
-}
-
-impl Addresses {
-    fn new(names: &[NameHash]) -> Self {
-        let places = (names.len() * 2).next_power_of_two();
-        let mut addresses = Self { table: vec![(0, u32::MAX); places], mask: places - 1 };
-        for (index, name) in (0..).zip(names) {
-            let place = addresses.place(name.as_u64());
-            assert_eq!(addresses.table[place].1, u32::MAX, "two node names hash alike, or one name is there twice");
-            addresses.table[place] = (name.as_u64(), index);
-        }
-        addresses
-    }
-
-    #[inline]
-    fn place(&self, hash: u64) -> usize {
-        let mut place = hash as usize & self.mask;
-        while self.table[place].1 != u32::MAX && self.table[place].0 != hash {
-            place = (place + 1) & self.mask;
-        }
-        place
-    }
-
-    #[inline]
-    fn find(&self, host: Host) -> Option<u32> {
-        let octets = host.octets();
-        let mut low = [0; 8];
-        low.copy_from_slice(&octets[8..]);
-        let (hash, index) = self.table[self.place(u64::from_be_bytes(low))];
-        (octets[..8] == PREFIX && index != u32::MAX && hash == u64::from_be_bytes(low)).then_some(index)
-    }
-}
-
-/// Simulated hosts live in the unique-local prefix `fd53:494d::/64` (RFC 4193), and are numbered by their names' hashes.
-const PREFIX: [u8; 8] = [0xFD, 0x53, 0x49, 0x4D, 0, 0, 0, 0];
-
-fn host_of(name: NameHash) -> Host {
-    let mut octets = [0; 16];
-    octets[..8].copy_from_slice(&PREFIX);
-    octets[8..].copy_from_slice(&name.as_u64().to_be_bytes());
-    Host::new(octets)
 }
 
 /// The roots of the draws of one seed.
@@ -157,15 +71,16 @@ impl Roots {
 pub(super) struct Net {
     pub(super) now: Time,
     pub(super) schedule: Wheel<Event>,
-    /// How many events each source has scheduled; the world is source 0, a node its index plus 1.
-    scheduled: Vec<u64>,
+    /// The next place of each source's events; the world is source 0, a node its index plus 1.
+    orders: Vec<Order>,
     pub(super) trace: Trace,
     pub(super) names: Vec<String>,
     pub(super) hashes: Vec<NameHash>,
     addrs: Vec<Addr>,
-    addresses: Addresses,
+    hosts: Hosts,
     pub(super) roots: Roots,
     pub(super) links: Directions,
+    numbers: Numbers,
     pub(super) partitions: Partitions,
     pub(super) counts: Counts,
     pub(super) ledger: Ledger,
@@ -178,8 +93,9 @@ pub(super) struct Net {
     pub(super) ends: Vec<BTreeMap<PipeId, (u32, usize)>>,
     pub(super) dials: BTreeMap<(u32, u32), u64>,
     pub(super) pipes_made: u64,
-    /// By node: pipes that its machine is to be asked to fill when it is drained.
-    pub(super) fills: Vec<Vec<(u32, usize)>>,
+    pub(super) fills: Fills,
+    /// What they fill; kept from one to the next.
+    pub(super) room: Vec<u8>,
     pub(super) disks: Vec<Disk>,
     /// Which incarnation of its node each pending write belongs to.
     pub(super) stores: Slab<(u32, u64)>,
@@ -188,18 +104,21 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(nodes: &[crate::NodeConfig], config: &super::Parts<'_>) -> Self {
+    pub(super) fn new(nodes: &[crate::NodeConfig], config: &Parts<'_>) -> Self {
         let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
+        let addrs: Vec<Addr> =
+            hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(hash.as_u64()), node.port)).collect();
         Self {
             now: Time::ZERO,
             schedule: Wheel::default(),
-            scheduled: vec![0; names.len() + 1],
+            orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
             trace: Trace::new(None),
-            addrs: hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(*hash), node.port)).collect(),
-            addresses: Addresses::new(&hashes),
+            hosts: Hosts::new(&hashes, nodes.iter().map(|node| node.port)),
+            addrs,
             roots: Roots::new(config.seed),
             links: Directions::new(hashes.clone(), config.link, config.links),
+            numbers: Numbers::new(names.len()),
             partitions: Partitions::default(),
             counts: Counts::default(),
             ledger: Ledger::default(),
@@ -211,7 +130,8 @@ impl Net {
             ends: names.iter().map(|_| BTreeMap::new()).collect(),
             dials: BTreeMap::new(),
             pipes_made: 0,
-            fills: vec![Vec::new(); names.len()],
+            fills: Fills::new(names.len()),
+            room: Vec::new(),
             disks: nodes.iter().map(|node| Disk::new(node.disk)).collect(),
             stores: Slab::new(),
             taps: BTreeMap::new(),
@@ -237,26 +157,24 @@ impl Net {
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
-        let node = self.addresses.find(to.host())?;
-        Some((node, self.addrs[node as usize].port() == to.port()))
+        self.hosts.find(to)
     }
 
-    /// Schedules for `source` (see `scheduled`) and returns the event's place among those of its time.
-    #[inline]
+    /// Schedules for `source` (see `orders`) and returns the event's place among those of its time.
+    #[expect(clippy::inline_always, reason = "a call would cost half as much again")]
+    #[inline(always)]
     pub(super) fn push(&mut self, source: u32, at: Time, what: Event) -> Order {
-        let count = &mut self.scheduled[source as usize];
-        let order = Order::new(source, *count);
-        *count += 1;
+        let order = self.orders[source as usize].take();
         self.schedule.push(Scheduled { at, order, what });
         order
     }
 
-    #[inline]
     pub(super) fn push_for(&mut self, node: u32, after: Duration, what: Event) {
         self.push(node + 1, self.now + after, what);
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "three times for each datagram, with constants for half of the arguments")]
+    #[inline(always)]
     pub(super) fn record(
         &mut self,
         kind: Kind,
@@ -267,55 +185,64 @@ impl Net {
         bytes: Option<usize>,
     ) {
         let record = Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest };
-        self.trace.push(record);
-        if self.trace.is_full() {
-            self.trace.line(&record, &self.names, &Detail { bytes, text: None });
-        }
+        self.trace.push(record, &self.names, bytes);
     }
 
     /// Records something that carries a text instead of bytes.
     pub(super) fn record_text(&mut self, kind: Kind, node: u32, number: u64, text: &dyn fmt::Debug) {
         let digest = crate::trace::digest_text(text);
         let record = Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest };
-        self.trace.push(record);
-        if self.trace.is_full() {
-            self.trace.line(&record, &self.names, &Detail { bytes: None, text: Some(text) });
-        }
+        self.trace.push_text(record, &self.names, text);
     }
 
     /// The node's machine sends a datagram.
-    #[inline]
+    #[inline(never)]
     pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
         let digest = digest(bytes);
-        match to {
-            Destination::Addr(addr) => {
-                if let Some((to, true)) = self.find(addr) {
-                    let number = self.links.next_number(from, to);
-                    let key = self.links.key(self.roots.datagram, from, to).number(number);
-                    let address = Address::Datagram { from: NodeIndex(from), to: NodeIndex(to), number };
-                    self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
-                    self.transmit(Flight { from, to, number, digest, key, address }, bytes);
-                } else {
-                    self.counts.unreachable += 1;
-                    self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
-                }
-            }
-            Destination::Group => {
-                let number = self.groups_sent[from as usize];
-                self.groups_sent[from as usize] += 1;
-                for to in (0..self.names.len() as u32).filter(|to| *to != from) {
-                    let key = self.links.key(self.roots.group, from, to).number(number);
-                    let address = Address::Group { from: NodeIndex(from), to: NodeIndex(to), number };
-                    self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
-                    self.transmit(Flight { from, to, number, digest, key, address }, bytes);
-                }
-            }
+        let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
+        let Some((to, true)) = self.find(addr) else {
+            self.counts.unreachable += 1;
+            self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
+            return;
+        };
+        let number = self.numbers.next(from, to);
+        self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
+        let key = self.links.key(self.roots.datagram, from, to).number(number);
+        self.transmit(&Flight { from, to, number, digest, key, to_group: false }, bytes);
+    }
+
+    #[inline(never)]
+    fn send_to_group(&mut self, from: u32, digest: u64, bytes: &[u8]) {
+        let number = self.groups_sent[from as usize];
+        self.groups_sent[from as usize] += 1;
+        for to in (0..self.names.len() as u32).filter(|to| *to != from) {
+            self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
+            let key = self.links.key(self.roots.group, from, to).number(number);
+            self.transmit(&Flight { from, to, number, digest, key, to_group: true }, bytes);
         }
     }
 
-    #[inline]
-    fn transmit(&mut self, flight: Flight, bytes: &[u8]) {
-        let Flight { from, to, .. } = flight;
+    /// Puts a packet on its link. Most links only delay: those are spared all other questions.
+    #[expect(
+        clippy::inline_always,
+        reason = "once for each datagram, and little once the fields of `flight` are at hand"
+    )]
+    #[inline(always)]
+    fn transmit(&mut self, flight: &Flight, bytes: &[u8]) {
+        let undisturbed = self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty();
+        match self.links.calm(flight.from).filter(|link| undisturbed && bytes.len() <= link.mtu as usize) {
+            Some(link) => {
+                let delay = link.delay(flight.key);
+                self.carry(flight, bytes, delay);
+            }
+            None => self.transmit_with_care(flight, bytes),
+        }
+    }
+
+    /// [`Net::transmit`], with all that can befall a packet.
+    #[inline(never)]
+    fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
+        let Flight { from, to, key, .. } = *flight;
         if !self.taps.is_empty() && self.tapped_datagram(from, to, bytes) {
             return;
         }
@@ -324,12 +251,11 @@ impl Net {
             self.counts.too_long += 1;
             return;
         }
-        let mut fate = profile.fate(flight.key, bytes.len() as u32);
-        fate.lost |= self.links.burst_takes(from, to, flight.key);
+        let mut fate = profile.fate(key, bytes.len() as u32);
+        fate.lost |= self.links.burst_takes(from, to, key);
         if !self.ledger.is_idle() {
-            let what =
-                Subject { address: flight.address, at: self.now, length: bytes.len() as u32, digest: flight.digest };
-            fate = self.ledger.packet(what, fate);
+            let (address, length) = (flight.address(), bytes.len() as u32);
+            fate = self.ledger.packet(Subject { address, at: self.now, length, digest: flight.digest }, fate);
         }
         if self.partitions.block(from, to) {
             self.counts.partitioned += 1;
@@ -343,32 +269,39 @@ impl Net {
             self.counts.lost += 1;
             return;
         }
-        let delivery = self.deliveries.add(from, to, flight.number, flight.digest, bytes);
-        self.push_for(from, queued + fate.delay, Event::Deliver(delivery));
+        let delivery = self.carry(flight, bytes, queued + fate.delay);
         if fate.duplicate.is_some() || fate.flipped_bit.is_some() || fate.truncated_to.is_some() || fate.reordered {
             self.damage(delivery, flight, bytes, fate, queued);
         }
     }
 
+    /// Schedules the arrival of a packet.
+    #[expect(clippy::inline_always, reason = "once for each datagram")]
+    #[inline(always)]
+    fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
+        let delivery = self.deliveries.add(flight, bytes);
+        self.push(flight.from + 1, self.now + after, Event::Deliver(delivery));
+        delivery
+    }
+
     /// The rarer things that befall a packet that is on its way.
     #[cold]
-    fn damage(&mut self, index: u32, flight: Flight, bytes: &[u8], fate: PacketFate, queued: Duration) {
+    fn damage(&mut self, index: u32, flight: &Flight, bytes: &[u8], fate: PacketFate, queued: Duration) {
         self.counts.reordered += u64::from(fate.reordered);
         if let Some(delay) = fate.duplicate {
             self.counts.duplicated += 1;
-            let copy = self.deliveries.add(flight.from, flight.to, flight.number, flight.digest, bytes);
-            self.push_for(flight.from, queued + delay, Event::Deliver(copy));
+            self.carry(flight, bytes, queued + delay);
         }
-        let delivery = &mut self.deliveries.all[index as usize];
-        if let Some(byte) = fate.flipped_bit.and_then(|bit| delivery.bytes.get_mut(bit as usize / 8)) {
+        let mut bytes = bytes.to_vec();
+        if let Some(byte) = fate.flipped_bit.and_then(|bit| bytes.get_mut(bit as usize / 8)) {
             *byte ^= 1 << (fate.flipped_bit.unwrap_or_default() % 8);
             self.counts.corrupted += 1;
         }
         if let Some(length) = fate.truncated_to {
-            delivery.bytes.truncate(length as usize);
+            bytes.truncate(length as usize);
             self.counts.truncated += 1;
         }
-        delivery.digest = digest(&delivery.bytes);
+        self.deliveries.replace(index, digest(&bytes), &bytes);
     }
 
     /// Hands a datagram to the tap of its link, if there is one.
@@ -386,13 +319,12 @@ impl Net {
 
     /// A tap's own datagram: it meets the link's delay only.
     pub(super) fn inject(&mut self, from: u32, to: u32, bytes: &[u8]) {
-        let number = self.links.next_number(from, to);
+        let number = self.numbers.next(from, to);
         let key = self.links.key(self.roots.datagram, from, to).number(number);
         let fate = self.links.profile(from, to).fate(key, bytes.len() as u32);
         let digest = digest(bytes);
         self.record(Kind::Injected, from, NodeIndex(to), number, digest, Some(bytes.len()));
-        let delivery = self.deliveries.add(from, to, number, digest, bytes);
-        self.push_for(from, fate.delay, Event::Deliver(delivery));
+        self.carry(&Flight { from, to, number, digest, key, to_group: false }, bytes, fate.delay);
     }
 
     /// The node's machine stores a value.
@@ -422,13 +354,10 @@ impl Net {
     }
 }
 
-/// A packet about to leave.
-#[derive(Clone, Copy, Debug)]
-struct Flight {
-    from: u32,
-    to: u32,
-    number: u64,
-    digest: u64,
-    key: Key,
-    address: Address,
+/// What the network is made from.
+pub(super) struct Parts<'a> {
+    pub(super) seed: u64,
+    pub(super) link: LinkProfile,
+    pub(super) links: &'a [(u32, u32, LinkProfile)],
+    pub(super) pipes: PipeProfile,
 }

@@ -155,7 +155,7 @@ impl Net {
         let end = &mut self.pipes[pipe as usize].ends[side];
         if !end.wants_fill && !end.fin_sent {
             end.wants_fill = true;
-            self.fills[node as usize].push((pipe, side));
+            self.fills.add(node, pipe, side);
         }
     }
 
@@ -167,7 +167,7 @@ impl Net {
             end.finishing = true;
             // The half ends after the next 0 that `fill` returns, whether or not the machine asked to be filled from.
             end.wants_fill = true;
-            self.fills[node as usize].push((pipe, side));
+            self.fills.add(node, pipe, side);
         }
     }
 
@@ -236,44 +236,61 @@ impl Net {
         index: u32,
         side: Side,
         machine: &mut M,
-        scratch: &mut Vec<u8>,
         mut filled: impl FnMut(NodeIndex, &[u8]),
     ) {
-        loop {
-            let Some(pipe) = self.pipes.get_mut(index as usize) else { return };
-            let key = pipe.key.number(side as u64);
-            let peer = pipe.ends[1 - side].node;
-            let end = &mut pipe.ends[side];
-            let room = self.pipe_profile.buffer.max(1).saturating_sub(end.in_flight);
-            // The pipe that was to be filled may be gone, and another be in its place.
-            if end.node.0 != node || end.phase != Phase::Open || !end.wants_fill || room == 0 {
-                return;
-            }
-            let room_max = u64::from(self.pipe_profile.room_max.max(1));
-            let room_drawn =
-                if room_max < 64 * 1024 { key.number(end.fills).within(lane::ROOM, 1, room_max) } else { room_max };
-            end.fills += 1;
-            scratch.resize(u64::from(room).min(room_drawn) as usize, 0);
-            let id = end.id;
-            let length = machine.fill(id, scratch);
-            assert!(length <= scratch.len(), "a machine filled more than its room");
+        let mut room = core::mem::take(&mut self.room);
+        while self.offer(node, index, side, &mut room) {
+            let ends = &self.pipes[index as usize].ends;
+            let (id, peer) = (ends[side].id, ends[1 - side].node);
+            let length = machine.fill(id, &mut room);
+            assert!(length <= room.len(), "a machine filled more than its room");
+            let bytes = &room[..length];
             if length == 0 {
-                let end = &mut self.pipes[index as usize].ends[side];
-                end.wants_fill = false;
-                if end.finishing && !end.fin_sent {
-                    end.fin_sent = true;
-                    self.send_segment(index, side, Segment { fin: true, ..Segment::default() });
-                }
-                return;
+                self.filled_up(index, side);
+                break;
             }
-            self.record(Kind::Fill, node, peer, id.as_u64(), digest(&scratch[..length]), Some(length));
-            filled(peer, &scratch[..length]);
-            self.pipes[index as usize].ends[side].in_flight += length as u32;
-            let mtu = self.links.profile(node, peer.0).mtu.saturating_sub(40);
-            let segment = self.pipe_profile.segment.min(mtu).max(1) as usize;
-            for bytes in scratch[..length].chunks(segment) {
-                self.send_segment(index, side, Segment { bytes: bytes.to_vec(), fin: false, digest: digest(bytes) });
-            }
+            self.record(Kind::Fill, node, peer, id.as_u64(), digest(bytes), Some(length));
+            filled(peer, bytes);
+            self.send_filled(index, side, bytes);
+        }
+        self.room = room;
+    }
+
+    /// Makes `room` as long as the pipe has room, or as is drawn. False when none is wanted or had.
+    fn offer(&mut self, node: u32, index: u32, side: Side, room: &mut Vec<u8>) -> bool {
+        let Some(pipe) = self.pipes.get_mut(index as usize) else { return false };
+        let key = pipe.key.number(side as u64);
+        let end = &mut pipe.ends[side];
+        let free = self.pipe_profile.buffer.max(1).saturating_sub(end.in_flight);
+        // The pipe that was to be filled may be gone, and another be in its place.
+        if end.node.0 != node || end.phase != Phase::Open || !end.wants_fill || free == 0 {
+            return false;
+        }
+        let max = u64::from(self.pipe_profile.room_max.max(1));
+        let drawn = if max < 64 * 1024 { key.number(end.fills).within(lane::ROOM, 1, max) } else { max };
+        end.fills += 1;
+        room.resize(u64::from(free).min(drawn) as usize, 0);
+        true
+    }
+
+    /// The machine has no more for now; if it is finishing, that was all.
+    fn filled_up(&mut self, index: u32, side: Side) {
+        let end = &mut self.pipes[index as usize].ends[side];
+        end.wants_fill = false;
+        if end.finishing && !end.fin_sent {
+            end.fin_sent = true;
+            self.send_segment(index, side, Segment { fin: true, ..Segment::default() });
+        }
+    }
+
+    /// Cuts what was filled into segments and sends them.
+    fn send_filled(&mut self, index: u32, side: Side, bytes: &[u8]) {
+        let ends = &mut self.pipes[index as usize].ends;
+        ends[side].in_flight += bytes.len() as u32;
+        let mtu = self.links.profile(ends[side].node.0, ends[1 - side].node.0).mtu.saturating_sub(40);
+        let segment = self.pipe_profile.segment.min(mtu).max(1) as usize;
+        for bytes in bytes.chunks(segment) {
+            self.send_segment(index, side, Segment { bytes: bytes.to_vec(), fin: false, digest: digest(bytes) });
         }
     }
 
@@ -366,7 +383,7 @@ impl Net {
         writer.in_flight = writer.in_flight.saturating_sub(read);
         writer.fin_acked |= fin;
         if writer.wants_fill {
-            self.fills[to as usize].push((index, side));
+            self.fills.add(to, index, side);
         }
         true
     }

@@ -69,6 +69,28 @@ pub(super) struct Io {
 }
 
 impl Io {
+    fn new(boot: &Boot, local: Local, port: u16) -> Self {
+        Self {
+            now: boot.now,
+            local: Arc::new(local),
+            port,
+            complaint: None,
+            is_through: false,
+            random: ChaCha8Rng::from_seed(boot.seed),
+            actions: VecDeque::new(),
+            wake_at: None,
+            pipes_opened: 0,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn testing() -> Self {
+        let suite = fabric::suite::RealSuite;
+        let noise = NoiseStatic::new([1; 32], suite.noise_public(&[1; 32]));
+        let local = Local { device: DeviceKey::from_seed(&[1; 32]), noise, features: 0, suite: Arc::new(suite) };
+        Self::new(&Boot::default(), local, 1)
+    }
+
     pub(super) fn open(&mut self, to: Addr) -> PipeId {
         let pipe = PipeId::opened(self.pipes_opened);
         self.pipes_opened += 1;
@@ -135,17 +157,7 @@ impl HostilePeer {
         Self {
             attack: attack(hostile.conduct, &others),
             victims,
-            io: Io {
-                now: boot.now,
-                local: Arc::new(Local { device, noise, features: 0, suite }),
-                port: part.port,
-                complaint: None,
-                is_through: false,
-                random: ChaCha8Rng::from_seed(boot.seed),
-                actions: VecDeque::new(),
-                wake_at: None,
-                pipes_opened: 0,
-            },
+            io: Io::new(boot, Local { device, noise, features: 0, suite }, part.port),
             sending: Vec::new(),
         }
     }

@@ -45,11 +45,6 @@ impl Script {
         Self { plays: plays(conduct), next: 0, victim: None, act: None }
     }
 
-    #[cfg(test)]
-    pub(super) const fn of(plays: &'static [Play]) -> Self {
-        Self { plays, next: 0, victim: None, act: None }
-    }
-
     fn begin_act(&mut self, io: &mut Io) {
         let Some(victim) = self.victim else { return };
         let Some(session) = io.dial(victim) else { return };
@@ -160,5 +155,33 @@ impl Attack for Script {
             self.act = None;
             io.wake_in(PAUSE);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fabric::session::Limits;
+
+    const OFFENCE: &[Play] =
+        &[Play { name: "an offence", cue: Cue::SessionUp, records: |_| Vec::new(), answer: Some(Reject::Flood) }];
+
+    /// What the peer makes of this answer to the one offence that it has on.
+    fn complaint(answer: Heard) -> Option<String> {
+        let mut io = Io::testing();
+        let (pipe, session) = (PipeId::opened(0), Session::accept(io.now, &io.local, [0; 32], &Limits::default()));
+        let act = Act { pipe, session, to_send: VecDeque::new(), stage: Stage::Playing };
+        let mut script = Script { plays: OFFENCE, next: 0, victim: None, act: Some(act) };
+        script.hear(&mut io, answer);
+        assert!(io.is_through);
+        io.complaint
+    }
+
+    #[test]
+    fn an_offence_that_is_answered_by_another_code_or_borne_is_complained_of() {
+        assert_eq!(complaint(Heard::End(Reject::Flood.code())), None);
+        let wrong = complaint(Heard::End(Reject::FrameInvalid.code())).unwrap();
+        assert_eq!(wrong, "an offence: answered by mux.reject.frame_invalid, not mux.reject.flood");
+        assert!(complaint(Heard::Pong(TOKEN)).unwrap().contains("answered by nothing"));
     }
 }

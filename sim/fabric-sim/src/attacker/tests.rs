@@ -124,6 +124,6 @@ fn an_offence_that_is_answered_otherwise_is_found() {
 fn an_attack_that_nobody_feels_fails_the_scenario() {
     let run = play("hostile-flood-ping", &[r#"check.felt=["hub saw RecordInvalid"]"#], Hole::None, |_| {});
     assert_fails(&run, ATTACKS_FELT, "hub never saw RecordInvalid");
-    let run = play("middle-replays", &[r#"attackers.eve.at="39s""#], Hole::None, |_| {});
+    let run = play("middle-replays", &[r#"attackers.eve.at="39s""#, "check.felt=[]"], Hole::None, |_| {});
     assert_fails(&run, ATTACKS_FELT, "eve never got to do what it came for");
 }

@@ -4,6 +4,7 @@ mod check;
 mod list;
 mod new;
 mod run;
+mod sweep;
 
 use crate::cli::{Cli, Command, Exit};
 use crate::scenario;
@@ -13,6 +14,8 @@ use clap::CommandFactory;
 pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
     let done = match &cli.command {
         Command::Run(args) => run::run(args, terminal),
+        Command::Sweep(args) => sweep::sweep(args, terminal),
+        Command::Merge(args) => sweep::merge(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),

@@ -1,36 +1,33 @@
 //! `run`: one scenario, one seed, one verdict.
 
-use crate::attacker::Player;
 use crate::cli::{Exit, Format, RunArgs};
+use crate::nemesis::{self, Drawn};
 use crate::report::{Head, human, json};
-use crate::scenario::{self, Scenario};
-use crate::suites::Tap;
+use crate::scenario;
+use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
-use crate::worlds::sim::{self as world, Run};
+use crate::worlds::play;
+use crate::worlds::sim::Run;
 use ::sim::Sink;
-use fabric::Config;
-use fabric::suite::{RealSuite, Suite};
-use scenario_actor::Part;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 
 pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
-    let scenario = load(args, terminal)?;
-    let head = Head::new(args, &scenario);
+    let (hash, drawn) = load(args, terminal)?;
+    let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
     let trace = Trace::open(args).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Usage
     })?;
     let watch = Stopwatch::start();
-    let run = play(&scenario, args.seed, trace.as_ref().map(Trace::sink));
+    let run = play(&drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
     let wall = watch.millis();
     finish_trace(trace, terminal)?;
-    let exit = judge(&run, || play(&scenario, args.seed, None));
+    let exit = judge(&run, || play(&drawn, args.seed, args.suite, None));
     let result = format!("{:#}\n", json::result(&head, &run, exit));
     if let Some(dir) = &args.out {
         write_result(&dir.join("result.json"), &result, terminal)?;
@@ -45,24 +42,13 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     if exit == Exit::Held { Ok(()) } else { Err(exit) }
 }
 
-fn load(args: &RunArgs, terminal: &Terminal) -> Result<Rc<Scenario>, Exit> {
-    scenario::load(&args.scenario, &args.overrides).map(Rc::new).map_err(|invalid| {
+/// The hash of the scenario as it is written, and what the seed makes of it.
+fn load(args: &RunArgs, terminal: &Terminal) -> Result<(String, Drawn), Exit> {
+    let loaded = scenario::open(&args.scenario, &args.overrides);
+    let drawn = loaded.and_then(|loaded| Ok((loaded.scenario.hash(), nemesis::draw(&loaded, args.mode(), args.seed)?)));
+    drawn.map_err(|invalid| {
         terminal.say(invalid.render(terminal.style()).trim_end());
         Exit::Usage
-    })
-}
-
-fn play(scenario: &Rc<Scenario>, seed: u64, sink: Option<Sink>) -> Run {
-    let (tap, real): (_, Arc<dyn Suite>) = (Tap::default(), Arc::new(RealSuite));
-    let watched = tap.clone();
-    let played = Rc::clone(scenario);
-    world::run(scenario, seed, sink, &tap, move |boot, part| {
-        let watch = |part: &Part| -> Arc<dyn Suite> {
-            let start = format!("{} start {}", part.name, boot.incarnation);
-            Arc::new(watched.suite(Arc::clone(&real), &start))
-        };
-        let config = Config { announce: true, ..Config::default() };
-        Player::boot(&played, &boot, part, Arc::clone(&real), watch, config)
     })
 }
 
@@ -74,21 +60,6 @@ fn judge(run: &Run, again: impl FnOnce() -> Run) -> Exit {
         () if run.failed() => Exit::Failed,
         () if run.showed_nothing() => Exit::Nothing,
         () => Exit::Held,
-    }
-}
-
-/// How long the program itself took: for people only, never for a decision or a result.
-#[expect(clippy::disallowed_types, reason = "wall time is shown to people only")]
-struct Stopwatch(std::time::Instant);
-
-#[expect(clippy::disallowed_types, clippy::disallowed_methods, reason = "wall time is shown to people only")]
-impl Stopwatch {
-    fn start() -> Self {
-        Self(std::time::Instant::now())
-    }
-
-    fn millis(&self) -> u64 {
-        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 }
 

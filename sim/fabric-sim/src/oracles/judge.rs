@@ -1,9 +1,12 @@
 //! Runs all checks of a scenario side by side and keeps their verdicts.
 
-use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED, count, tables};
+use super::{
+    ALWAYS, ATTACKS_FAIL, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED, count, tables,
+};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::scenario::units::Nanos;
+use scenario_actor::{Observation, WorkSeen};
 use serde::Serialize;
 use sim::Time;
 use std::rc::Rc;
@@ -36,6 +39,8 @@ pub(crate) struct Verdict {
     /// For an eventual promise.
     pub(crate) by: Option<Nanos>,
     pub(crate) outcome: Outcome,
+    /// Where it was broken: see [`Check::place`].
+    pub(crate) place: String,
 }
 
 /// What is said of a check that needs a tap, where there is none.
@@ -59,6 +64,31 @@ struct Judged {
     by: Option<Nanos>,
     check: Box<dyn Check>,
     outcome: Option<Outcome>,
+    place: String,
+}
+
+/// What an observation is about, without whose it is.
+const fn kind(what: &Observation) -> &'static str {
+    match what {
+        Observation::Discovered { .. } => "discovered",
+        Observation::SessionUp { .. } => "session-up",
+        Observation::SessionDown { .. } => "session-down",
+        Observation::Refused { .. } => "refused",
+        Observation::Received { .. } => "received",
+        Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
+        Observation::Work { seen: WorkSeen::Done { .. }, .. } => "work-done",
+        Observation::Work { seen: WorkSeen::Failed { .. }, .. } => "work-failed",
+        Observation::Work { seen: WorkSeen::Unexpected { .. }, .. } => "work-unexpected",
+        Observation::Marked { .. } => "marked",
+    }
+}
+
+/// The `src/file.rs:12` at the end of what a panic says.
+fn source_line(how: &str) -> Option<&str> {
+    let place = how.strip_suffix(')')?.rsplit_once('(')?.1;
+    place.rsplit_once(':').filter(|(file, line)| file.contains(".rs") && line.parse::<u32>().is_ok())?;
+    // Only what is below the package: where a checkout lies is no part of a failure.
+    Some(place.rfind("/src/").map_or(place, |at| &place[at + 1..]))
 }
 
 /// Every check of one run.
@@ -72,12 +102,13 @@ impl Judge {
     pub(crate) fn new(scenario: Rc<Scenario>) -> Self {
         let checks = &scenario.checks;
         let built_in = [NO_PANIC, NO_LIVELOCK].into_iter().filter(|name| !checks.always.contains(name));
-        let always = checks.always.iter().copied().chain(built_in).map(|name| (name, None));
+        let is_judged = |name: &&str| *name != ATTACKS_FAIL || scenario.is_attacked();
+        let always = checks.always.iter().copied().chain(built_in).filter(is_judged).map(|name| (name, None));
         let eventually = checks.eventually.iter().map(|(name, by)| (*name, Some(*by)));
         let known = || ALWAYS.iter().chain(EVENTUALLY);
         let build = |(name, by)| {
             let known = known().find(|known| known.name == name)?;
-            Some(Judged { name, by, check: (known.build)(), outcome: None })
+            Some(Judged { name, by, check: (known.build)(), outcome: None, place: String::new() })
         };
         let checks = always.chain(eventually).filter_map(build).collect();
         Self { scenario, checks }
@@ -89,6 +120,7 @@ impl Judge {
         for judged in self.checks.iter_mut().filter(|judged| judged.outcome.is_none()) {
             if let Err(how) = judged.check.observe(&self.scenario, seen) {
                 judged.outcome = Some(Outcome::Failed(how.clone()));
+                kind(&seen.what).clone_into(&mut judged.place);
                 broken.get_or_insert((judged.name, how));
             }
         }
@@ -97,7 +129,7 @@ impl Judge {
 
     /// Judges what a node holds.
     pub(crate) fn load(&mut self, node: NodeId, load: &fabric::Load) -> Option<(&'static str, String)> {
-        let how = tables::judge(load).err()?;
+        let how = tables::judge(load, self.scenario.nodes.len()).err()?;
         Some((TABLES_BOUNDED, format!("{} holds {how}", self.scenario.node_name(node))))
     }
 
@@ -114,7 +146,10 @@ impl Judge {
         let mut held = true;
         for judged in self.checks.iter_mut().filter(|judged| judged.by == Some(at) && judged.outcome.is_none()) {
             let outcome = judged.check.conclude(&self.scenario);
-            held &= !matches!(outcome, Outcome::Failed(_));
+            if matches!(outcome, Outcome::Failed(_)) {
+                judged.place = judged.check.place(&self.scenario);
+                held = false;
+            }
             judged.outcome = Some(outcome);
         }
         held
@@ -136,6 +171,7 @@ impl Judge {
     pub(crate) fn fail(&mut self, name: &str, how: String) -> bool {
         let Some(judged) = self.checks.iter_mut().find(|judged| judged.name == name) else { return false };
         if !matches!(judged.outcome, Some(Outcome::Failed(_))) {
+            source_line(&how).unwrap_or_default().clone_into(&mut judged.place);
             judged.outcome = Some(Outcome::Failed(how));
         }
         true
@@ -151,14 +187,29 @@ impl Judge {
             };
             let kind = if judged.by.is_some() { Kind::Eventually } else { Kind::Always };
             let outcome = judged.outcome.unwrap_or_else(conclude);
-            Verdict { name: judged.name.to_owned(), kind, by: judged.by, outcome }
+            Verdict { name: judged.name.to_owned(), kind, by: judged.by, outcome, place: judged.place }
         });
         let sometimes = scenario.checks.sometimes.iter().map(|name| Verdict {
             name: name.clone(),
             kind: Kind::Sometimes,
             by: None,
             outcome: Outcome::NotJudged("not judged in a single run".into()),
+            place: String::new(),
         });
         judged.chain(sometimes).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::source_line;
+
+    #[test]
+    fn a_panic_is_told_by_its_line() {
+        assert_eq!(source_line("no (really) (/home/a/fabric/src/mux/mod.rs:12)"), Some("src/mux/mod.rs:12"));
+        assert_eq!(source_line("no (tests/engine.rs:1)"), Some("tests/engine.rs:1"));
+        for other in ["", "no", "no (really)", "4 events (of 5:6)"] {
+            assert_eq!(source_line(other), None, "{other}");
+        }
     }
 }

@@ -35,6 +35,12 @@ pub(crate) trait Check {
 
     /// Judges all that was seen: at the deadline of an eventual promise, at the end for the others.
     fn conclude(&self, scenario: &Scenario) -> Outcome;
+
+    /// Where the promise was broken, in words that are the same whenever the cause is: no names, no numbers. What failures
+    /// are told apart by, besides the check.
+    fn place(&self, _scenario: &Scenario) -> String {
+        String::new()
+    }
 }
 
 /// A check that scenarios can name.

@@ -50,6 +50,19 @@ impl Check for WorkDone {
         let more = if more > 0 { format!("; {more} more") } else { String::new() };
         Outcome::Failed(format!("{} of {all} not done: {text}{more}", stuck.len()))
     }
+
+    /// How far the first piece of stuck work had come.
+    fn place(&self, scenario: &Scenario) -> String {
+        let stuck =
+            (0..scenario.work.len() as u32).find(|id| !matches!(self.last.get(id), Some(WorkSeen::Done { .. })));
+        let state = match stuck.map(|id| self.last.get(&id)) {
+            Some(Some(WorkSeen::Started { .. })) => "started",
+            Some(Some(WorkSeen::Failed { .. })) => "failed",
+            Some(None) => "never-started",
+            _ => "",
+        };
+        state.to_owned()
+    }
 }
 
 impl WorkDone {

@@ -203,6 +203,8 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::nemesis::Mode;
+    use crate::worlds::SuiteKind;
     use crate::worlds::sim::script::{BENCH, play};
     use scenario_actor::Observation;
     use std::rc::Rc;
@@ -211,7 +213,9 @@ mod tests {
         let (scenario, run) = run;
         let (hash, path) = ("0123456789abcdef".to_owned(), BENCH.to_owned());
         let scenario = Rc::clone(scenario);
-        let known = Head { scenario, hash, path, seed: 1, build: "0.0.0", overrides: Vec::new() };
+        let (mode, suite) = (Mode::default(), SuiteKind::Real);
+        let (told, overrides) = (Vec::new(), Vec::new());
+        let known = Head { scenario, hash, path, seed: 1, build: "0.0.0", mode, suite, told, overrides };
         let terminal = Terminal::plain(width);
         let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, 1_234, &terminal));
         // Changes with every change of the simulator.

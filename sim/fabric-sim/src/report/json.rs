@@ -19,6 +19,9 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
         "scenario_hash": head.hash,
         "seed": head.seed,
         "build": head.build,
+        "mode": head.mode.to_string(),
+        "suite": head.suite.to_string(),
+        "drawn": drawn(head),
         "verdict": verdict(exit),
         "virtual_ns": run.ended.as_nanos(),
         "events": run.events,
@@ -45,8 +48,12 @@ const fn verdict(exit: Exit) -> &'static str {
         Exit::Held => "pass",
         Exit::Nothing => "nothing-ran",
         Exit::Nondeterminism => "nondeterministic",
-        Exit::Failed | Exit::Usage | Exit::Internal => "fail",
+        Exit::Failed | Exit::Usage | Exit::Internal | Exit::Interrupted => "fail",
     }
+}
+
+fn drawn(head: &Head) -> Value {
+    Value::Object(head.told.iter().map(|(key, value)| (key.clone(), value.as_str().into())).collect::<Map<_, _>>())
 }
 
 fn faults(run: &Run) -> Value {
@@ -66,6 +73,9 @@ fn check(verdict: &Verdict) -> Value {
         check.insert("by_ns".into(), by.0.into());
     }
     check.insert("verdict".into(), outcome.into());
+    if !verdict.place.is_empty() {
+        check.insert("place".into(), verdict.place.as_str().into());
+    }
     check.insert("detail".into(), detail.as_str().into());
     Value::Object(check)
 }

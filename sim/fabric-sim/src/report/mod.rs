@@ -4,9 +4,12 @@ pub(crate) mod human;
 pub(crate) mod json;
 mod layout;
 mod story;
+pub(crate) mod sweep;
 
 use crate::cli::{BUILD, RunArgs};
+use crate::nemesis::{Drawn, Mode};
 use crate::scenario::Scenario;
+use crate::worlds::SuiteKind;
 use std::rc::Rc;
 
 /// What is known before the run begins.
@@ -16,33 +19,48 @@ pub(crate) struct Head {
     pub(crate) path: String,
     pub(crate) seed: u64,
     pub(crate) build: &'static str,
+    pub(crate) mode: Mode,
+    pub(crate) suite: SuiteKind,
+    /// Every value that was drawn, by what it is for.
+    pub(crate) told: Vec<(String, String)>,
     overrides: Vec<String>,
 }
 
 impl Head {
-    pub(crate) fn new(args: &RunArgs, scenario: &Rc<Scenario>) -> Self {
+    /// `hash` is that of the scenario as it is written: what was drawn follows from it and the seed.
+    pub(crate) fn new(args: &RunArgs, hash: String, drawn: &Drawn) -> Self {
         Self {
-            scenario: Rc::clone(scenario),
-            hash: scenario.hash(),
+            scenario: Rc::clone(&drawn.scenario),
+            hash,
             path: args.scenario.display().to_string(),
             seed: args.seed,
             build: BUILD,
+            mode: args.mode(),
+            suite: args.suite,
+            told: drawn.told.clone(),
             overrides: args.overrides.clone(),
         }
     }
 
     /// The command that makes the same run again, to be pasted into a shell.
     pub(crate) fn command(&self) -> String {
-        // Whoever runs this by cargo may not have it on the path.
-        let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
-            (None, _) => "fabric-sim",
-            (Some(_), true) => "cargo run --",
-            (Some(_), false) => "cargo run --release --",
-        };
-        let mut words = vec![program.to_owned(), "run".into(), quoted(&self.path), format!("--seed {}", self.seed)];
-        words.extend(self.overrides.iter().map(|text| format!("--set {}", quoted(text))));
-        words.join(" ")
+        command(&self.path, self.seed, self.mode, self.suite, &self.overrides)
     }
+}
+
+/// The command that makes one run, to be pasted into a shell.
+pub(crate) fn command(path: &str, seed: u64, mode: Mode, suite: SuiteKind, overrides: &[String]) -> String {
+    // Whoever runs this by cargo may not have it on the path.
+    let program = match (std::env::var_os("CARGO"), cfg!(debug_assertions)) {
+        (None, _) => "fabric-sim",
+        (Some(_), true) => "cargo run --",
+        (Some(_), false) => "cargo run --release --",
+    };
+    let mut words = vec![program.to_owned(), "run".into(), quoted(path), format!("--seed {seed}")];
+    words.extend(mode.arguments());
+    words.extend((suite != SuiteKind::Real).then(|| format!("--suite {suite}")));
+    words.extend(overrides.iter().map(|text| format!("--set {}", quoted(text))));
+    words.join(" ")
 }
 
 /// As one word of a POSIX shell.

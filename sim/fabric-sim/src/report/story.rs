@@ -14,16 +14,19 @@ pub(super) struct Moment {
     pub(super) is_fault: bool,
 }
 
-/// All moments, in the order of their times; a fault comes before what it causes.
+/// All moments, in the order of their times; at one time, causes come first.
 pub(super) fn moments(scenario: &Scenario, run: &Run) -> Vec<Moment> {
-    let faults = scenario.faults.iter().filter_map(|fault| struck(fault, scenario, run));
     let seen = run.seen.iter().map(|seen| Moment {
         at: seen.at,
         node: scenario.node_name(seen.node).to_owned(),
         text: text(scenario, &seen.what),
         is_fault: false,
     });
-    let mut all: Vec<_> = faults.chain(seen).collect();
+    let (timed, triggered): (Vec<_>, Vec<_>) =
+        scenario.faults.iter().partition(|fault| matches!(fault.begin, Begin::At(_)));
+    let struck = |fault: &Fault| struck(fault, scenario, run);
+    let mut all: Vec<_> = timed.into_iter().filter_map(struck).chain(seen).collect();
+    all.extend(triggered.into_iter().filter_map(struck));
     all.sort_by_key(|moment| moment.at);
     all
 }
@@ -114,7 +117,7 @@ mod tests {
             let line = |moment: Moment| format!("{} {} {}", moment.at.as_nanos() / 1_000_000, moment.node, moment.text);
             moments(&scenario, &run).into_iter().map(line).collect::<Vec<_>>()
         };
-        assert_eq!(told(true), ["1000 phone-1 restarts: down for 100ms", "1000 phone-1 sent 1KiB by now"]);
+        assert_eq!(told(true), ["1000 phone-1 sent 1KiB by now", "1000 phone-1 restarts: down for 100ms"]);
         assert!(told(false).is_empty());
     }
 }

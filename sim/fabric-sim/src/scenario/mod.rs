@@ -1,7 +1,7 @@
 //! Scenarios: from a file, what it includes and the arguments over it, to plain data with everything settled.
 //!
 //! Text becomes a tree that knows its places ([`tree`], [`json`]); files and arguments are laid over one another
-//! ([`include`]); the tree becomes plain structs ([`file`]); names, counts and defaults are settled ([`resolve`]). Every
+//! ([`mod@include`]); the tree becomes plain structs ([`mod@file`]); names, counts and defaults are settled ([`resolve`]). Every
 //! step collects all that is wrong ([`problem`]). Runs nothing.
 
 mod file;
@@ -37,22 +37,50 @@ impl Invalid {
         self.problems.render(&self.sources, style)
     }
 
+    /// The first thing that is wrong, and where, in one line.
+    pub(crate) fn first(&self) -> String {
+        self.problems.first().map(|problem| problem.line(&self.sources)).unwrap_or_default()
+    }
+
     /// How many things are wrong.
     pub(crate) const fn count(&self) -> usize {
         self.problems.len()
     }
 }
 
+/// A scenario together with all that it was made from, so that a swarm can draw others from it.
+#[derive(Debug)]
+pub(crate) struct Loaded {
+    pub(crate) scenario: Scenario,
+    table: tree::Table,
+    span: source::Span,
+    sources: Sources,
+}
+
+impl Loaded {
+    /// The scenario with what `seed` draws for each key of `[swarm]`, and those keys with their values.
+    pub(crate) fn draw(&self, seed: u64) -> Result<(Scenario, Vec<(String, String)>), Invalid> {
+        swarm::draw(&swarm::Trial { table: &self.table, span: self.span, sources: &self.sources }, seed)
+    }
+}
+
 /// Loads the scenario at `path`, with arguments `KEY=VALUE` that override it.
 pub(crate) fn load(path: &Path, overrides: &[String]) -> Result<Scenario, Invalid> {
+    open(path, overrides).map(|loaded| loaded.scenario)
+}
+
+/// Like [`load`], and keeps what a swarm needs.
+pub(crate) fn open(path: &Path, overrides: &[String]) -> Result<Loaded, Invalid> {
     let (mut sources, mut problems) = (Sources::default(), Problems::default());
     match settle(path, overrides, &mut sources, &mut problems) {
-        Some(scenario) if problems.is_empty() => Ok(scenario),
+        Some((scenario, table, span)) if problems.is_empty() => Ok(Loaded { scenario, table, span, sources }),
         _ => Err(Invalid { sources, problems }),
     }
 }
 
-fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Scenario> {
+type Settled = (Scenario, tree::Table, source::Span);
+
+fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Settled> {
     let (mut table, span) = include::load(path, sources, problems)?;
     for text in overrides {
         if let Some(over) = include::argument(text, sources, problems) {
@@ -65,7 +93,7 @@ fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &m
     if problems.is_empty() {
         scenario.swarm = swarm::check(&file, &swarm::Trial { table: &table, span, sources }, problems);
     }
-    Some(scenario)
+    Some((scenario, table, span))
 }
 
 /// The JSON Schema of scenario files, for editors.
@@ -93,5 +121,51 @@ fn drop_null(schema: &mut serde_json::Value) {
         }
         serde_json::Value::Array(items) => items.iter_mut().for_each(drop_null),
         _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FLAKY_HUB: &str = include_str!("../../../../scenarios/flaky-hub.toml");
+
+    /// Loads `text` as a file of this name would be; the name is this test's own.
+    fn load_text(name: &str, text: &str) -> Result<Scenario, String> {
+        let path = std::env::temp_dir().join(format!("fabric-sim-{}-{name}", std::process::id()));
+        std::fs::write(&path, text).unwrap();
+        let loaded = load(&path, &[]).map_err(|invalid| invalid.render(Style { colour: false, width: 100 }));
+        std::fs::remove_file(&path).unwrap();
+        loaded
+    }
+
+    proptest! {
+        #[test]
+        fn a_file_with_anything_in_it_loads_or_is_refused_with_a_reason(
+            at in 0_usize..FLAKY_HUB.len(), length in 0_usize..40,
+            patch in prop_oneof![
+                Just(String::new()), "[\\[\\]{}=,.\"\n#*<>/a-z0-9% -]{1,12}", Just("0".to_owned()), Just("\"*\"".to_owned()),
+                Just("99999999999".to_owned()), Just("-1".to_owned()), Just("\u{fffd}".to_owned()),
+            ],
+        ) {
+            let (from, to) = (FLAKY_HUB.floor_char_boundary(at), FLAKY_HUB.floor_char_boundary(at + length));
+            let text = format!("{}{patch}{}", &FLAKY_HUB[..from], &FLAKY_HUB[to..]);
+            if let Err(reason) = load_text("patched.toml", &text) {
+                prop_assert!(reason.starts_with("error: "), "{reason}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_entry_for_a_link_overrides_earlier_ones_key_by_key() {
+        let text = format!("{FLAKY_HUB}\n[links.\"hub -> phone-2\"]\nloss = \"7%\"\n");
+        let scenario = load_text("links.toml", &text).unwrap();
+        let node = |name: &str| scenario.nodes.iter().position(|node| node.name == name).unwrap() as u32;
+        let (down, up) =
+            (scenario.links[&(node("hub"), node("phone-2"))], scenario.links[&(node("phone-2"), node("hub"))]);
+        assert_eq!((down.loss.to_string(), up.loss.to_string()), ("7%".into(), "5%".into()));
+        assert_eq!((down.delay, down.rate, down.mtu), (up.delay, up.rate, 1_400));
+        assert!(!scenario.links.contains_key(&(node("hub"), node("phone-1"))), "the default is not repeated");
     }
 }

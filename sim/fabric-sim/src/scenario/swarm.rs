@@ -1,4 +1,5 @@
-//! The keys that a sweep draws anew: each extreme of each range must itself be a scenario that loads.
+//! The keys that a sweep draws anew: each extreme of each range must itself be a scenario that loads, and each seed draws
+//! one value for each key.
 
 use super::file::File;
 use super::include::{put, whole};
@@ -7,6 +8,10 @@ use super::read::{At, Raw, did_you_mean};
 use super::resolve::resolve;
 use super::source::{Sources, Span};
 use super::tree::{self, Merge, Node, Table, Value};
+use super::units::{BitRate, Bytes, Nanos, Percent, Skew, Unit};
+use super::{Invalid, Scenario};
+use crate::nemesis::Dice;
+use core::fmt::Display;
 use std::collections::BTreeMap;
 
 /// More choices than this belong in a range.
@@ -78,12 +83,12 @@ fn extremes(value: &Raw, problems: &mut Problems) -> Vec<Node> {
     match &value.0.value {
         Value::Array(choices) if (1..=CHOICES_MAX).contains(&choices.len()) => choices.clone(),
         Value::String(text) if text.contains("..") => {
-            let end = |text: &str| {
-                let text = text.trim();
-                let value = text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer);
-                Node { span, value }
-            };
-            text.splitn(2, "..").map(end).collect()
+            if let Some(ends) = ends(text) {
+                return ends.into_iter().map(|value| Node { span, value }).collect();
+            }
+            let problem = problems.at(span, "the ends of this range cannot be drawn between", "not a range");
+            problem.fix("write two integers, or two quantities with one kind of unit, the smaller one first");
+            Vec::new()
         }
         _ => {
             let problem = problems.at(span, "a range or a list of choices is meant here", "neither");
@@ -91,6 +96,71 @@ fn extremes(value: &Raw, problems: &mut Problems) -> Vec<Node> {
             Vec::new()
         }
     }
+}
+
+/// Both ends of `1..5` or `0%..20%`.
+fn ends(text: &str) -> Option<[Value; 2]> {
+    Some([between(text, |min, _| min)?, between(text, |_, max| max)?])
+}
+
+/// The value that `draw` takes between the ends of `text`, in its smallest unit.
+fn between(text: &str, draw: impl FnMut(u64, u64) -> u64) -> Option<Value> {
+    /// Moves the signed ends of every unit to where `draw` works, and back.
+    fn shifted(min: i64, max: i64, mut draw: impl FnMut(u64, u64) -> u64) -> Option<i64> {
+        let flip = |value: i64| value.cast_unsigned() ^ (1 << 63);
+        (min <= max).then(|| (draw(flip(min), flip(max)) ^ (1 << 63)).cast_signed())
+    }
+    fn unit<T: Unit + Display>(
+        (min, max): (&str, &str),
+        number: fn(&T) -> i64,
+        back: fn(i64) -> T,
+        draw: &mut impl FnMut(u64, u64) -> u64,
+    ) -> Option<Value> {
+        let (min, max) = (T::parse(min).ok()?, T::parse(max).ok()?);
+        Some(Value::String(back(shifted(number(&min), number(&max), draw)?).to_string()))
+    }
+    let ends = text.split_once("..")?;
+    let ends = (ends.0.trim(), ends.1.trim());
+    let mut draw = draw;
+    if let (Ok(min), Ok(max)) = (ends.0.parse(), ends.1.parse()) {
+        return shifted(min, max, draw).map(Value::Integer);
+    }
+    unit(ends, |value: &Percent| i64::from(value.0), |value| Percent(value.cast_unsigned() as u32), &mut draw)
+        .or_else(|| unit(ends, |value: &Nanos| value.0.cast_signed(), |value| Nanos(value.cast_unsigned()), &mut draw))
+        .or_else(|| unit(ends, |value: &Bytes| value.0.cast_signed(), |value| Bytes(value.cast_unsigned()), &mut draw))
+        .or_else(|| {
+            unit(ends, |value: &BitRate| value.0.cast_signed(), |value| BitRate(value.cast_unsigned()), &mut draw)
+        })
+        .or_else(|| unit(ends, |value: &Skew| i64::from(value.0), |value| Skew(value as i32), &mut draw))
+}
+
+/// The scenario with a value of `seed`'s for each key of `[swarm]`, and each key with that value.
+pub(super) fn draw(trial: &Trial<'_>, seed: u64) -> Result<(Scenario, Vec<(String, String)>), Invalid> {
+    let mut table = trial.table.clone();
+    let keys = match table.remove("swarm").map(|entry| entry.node.value) {
+        Some(Value::Table(keys)) => keys,
+        _ => Table::new(),
+    };
+    let mut told = Vec::new();
+    for (key, entry) in keys {
+        let mut dice = Dice::new(seed, &format!("swarm {key}"));
+        let span = entry.node.span;
+        let drawn = match &entry.node.value {
+            Value::Array(choices) if !choices.is_empty() => Some(dice.pick(choices).clone()),
+            Value::String(text) => between(text, |min, max| dice.within(min, max)).map(|value| Node { span, value }),
+            _ => None,
+        };
+        let path = tree::parse(&format!("{key} = 0"), span, &mut Problems::default());
+        let (Some(drawn), Some(mut over)) = (drawn, path) else { continue };
+        told.push((key, shown(&drawn)));
+        put(&mut over, drawn);
+        tree::merge(&mut table, over, Merge::Override);
+    }
+    let mut problems = Problems::default();
+    let scenario = whole(table, trial.span, &mut problems)
+        .and_then(|file| resolve(&file, trial.sources, &mut problems))
+        .filter(|_| problems.is_empty());
+    scenario.map(|scenario| (scenario, told)).ok_or_else(|| Invalid { sources: trial.sources.clone(), problems })
 }
 
 /// Loads the scenario with the key at this value; whatever is wrong then is wrong with the swarm.

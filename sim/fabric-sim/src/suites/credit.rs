@@ -190,7 +190,7 @@ mod tests {
     fn a_sender_that_ignores_the_sessions_credit_is_caught() {
         let mut books = opener();
         books.opened(&number(4, 1, 2_000_000));
-        let full = frame(3, 1, &[0; 32_768]);
+        let full = frame(3, 1, &vec![0; 32_768]);
         let sent = (0..40).take_while(|_| books.sealed(&full).is_ok()).count();
         assert_eq!(sent, 31, "31 frames of 32,776 bytes fit in 1 MiB");
     }
@@ -206,7 +206,7 @@ mod tests {
     fn credit_that_never_comes_back_is_caught() {
         let mut books = opener();
         for _ in 0..9 {
-            books.opened(&frame(3, 1, &[0; 32_000]));
+            books.opened(&frame(3, 1, &vec![0; 32_000]));
         }
         books.conclude().unwrap();
         books.opened(&frame(8, 1, &[0; 4]));

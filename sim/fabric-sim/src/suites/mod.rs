@@ -1,8 +1,10 @@
-//! Suites that are injected into nodes instead of the real one: a [`Tap`] lets oracles see what ciphers see.
-//! They live here, never in the core: the core exports no secret.
+//! Suites that are injected into nodes instead of the real one: a [`Tap`] lets oracles see what ciphers see, and a
+//! [`ModelSuite`] costs next to nothing. They live here, never in the core: the core exports no secret.
 
 mod credit;
 mod frames;
+mod model;
 mod tap;
 
+pub(crate) use model::ModelSuite;
 pub(crate) use tap::{Broken, Tap};

@@ -2,6 +2,8 @@
 
 mod panics;
 mod parts;
+mod play;
 pub(crate) mod sim;
 
-pub(crate) use panics::{install_hook, last_panic};
+pub(crate) use panics::{catch, install_hook, last_panic};
+pub(crate) use play::{SuiteKind, play};

@@ -22,7 +22,7 @@ pub(crate) fn last_panic() -> Option<String> {
 }
 
 /// Runs `body`; an error is what its panic said.
-pub(super) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
+pub(crate) fn catch<T>(body: impl FnOnce() -> T) -> Result<T, String> {
     // What a panic left half done is only looked at, never run again.
     catch_unwind(AssertUnwindSafe(body)).map_err(|payload| last_panic().unwrap_or_else(|| text(payload.as_ref())))
 }

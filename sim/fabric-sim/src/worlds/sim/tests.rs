@@ -30,7 +30,10 @@ fn failure<'a>(run: &'a Run, name: &str) -> &'a str {
 fn a_run_in_which_all_goes_well_holds() {
     let run = play(|_, _| {});
     let not_held = run.verdicts.iter().filter(|verdict| !matches!(verdict.outcome, Outcome::Held(_)));
-    assert_eq!(not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(), ["credit-conserved"]);
+    assert_eq!(
+        not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(),
+        ["credit-conserved", "nonces-unique"]
+    );
     assert!(!run.failed());
     assert_eq!(run.ended, Time::from_secs(10));
     assert_eq!((run.totals.messages, run.totals.bytes, run.totals.tries), (2, 2_000, 1));

@@ -1,0 +1,187 @@
+//! `sweep`: one scenario, many seeds; and `merge`: the results of several sweeps as one.
+
+use crate::cli::{BUILD, Exit, MergeArgs, SweepArgs, SweepFormat};
+use crate::nemesis::Mode;
+use crate::report::sweep::{self as report, About};
+use crate::scenario::{self, Loaded};
+use crate::sweep::{self, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
+use crate::terminal::Terminal;
+use crate::worlds::SuiteKind;
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+/// Set by Ctrl-C and by a request to end.
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+
+const RESULTS: &str = "results.jsonl";
+const JOURNAL: &str = "journal";
+
+pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
+    let loaded = scenario::open(&args.scenario, &args.overrides).map_err(|invalid| {
+        terminal.say(invalid.render(terminal.style()).trim_end());
+        Exit::Usage
+    })?;
+    let about = about(args, &loaded);
+    let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
+    let (mut journal, known) = match &args.out {
+        Some(dir) => open_journal(dir, &about.header).map_err(|error| usage(terminal, &error))?,
+        None => (None, Vec::new()),
+    };
+    say_head(&about, &plan, known.len(), terminal);
+    listen(terminal)?;
+    let watch = Stopwatch::start();
+    let mut told = |line: &Line| terminal.say(&report::failure(line, terminal));
+    let (tally, ended) = sweep::run(&plan, known, journal.as_mut(), &INTERRUPTED, terminal, &mut told)
+        .map_err(|stopped| stop(stopped, terminal))?;
+    let is_complete = ended == Ended::Complete;
+    if let Some(dir) = args.out.as_deref().filter(|_| is_complete) {
+        write(&dir.join(RESULTS), &about.header, &tally, terminal)?;
+    }
+    show(&about, &tally, args.format, is_complete, Some(watch.millis()), terminal)?;
+    if !is_complete {
+        let next = if args.out.is_some() {
+            "the same command goes on from here"
+        } else {
+            "with --out DIR it could go on from here"
+        };
+        terminal.say(&format!("interrupted: {next}"));
+        return Err(Exit::Interrupted);
+    }
+    finish(tally.exit())
+}
+
+pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
+    let (mut tally, mut header): (Tally, Option<Header>) = (Tally::default(), None);
+    for file in &args.files {
+        let (found, lines) = sweep::read(file).map_err(|error| usage(terminal, &error))?;
+        let known = header.get_or_insert_with(|| found.clone());
+        if *known != found {
+            let shown = file.display();
+            return Err(usage(
+                terminal,
+                &format!("`{shown}` is of another scenario, build or suite than the files before it"),
+            ));
+        }
+        for line in lines {
+            tally.add(line);
+        }
+    }
+    let Some(header) = header else { return Err(Exit::Usage) };
+    let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
+    let path = format!("scenarios/{}.toml", header.scenario);
+    let about = About { header, path, suite, overrides: Vec::new() };
+    if let Some(out) = &args.out {
+        write(out, &about.header, &tally, terminal)?;
+    }
+    show(&about, &tally, args.format, true, None, terminal)?;
+    finish(tally.exit())
+}
+
+fn finish(exit: Exit) -> Result<(), Exit> {
+    if exit == Exit::Held { Ok(()) } else { Err(exit) }
+}
+
+fn usage(terminal: &Terminal, error: &str) -> Exit {
+    terminal.say(&format!("error: {error}"));
+    Exit::Usage
+}
+
+fn stop(stopped: Stopped, terminal: &Terminal) -> Exit {
+    match stopped {
+        Stopped::Refused(why) => usage(terminal, &format!("[swarm] draws values that do not fit together: {why}")),
+        Stopped::Internal(why) => {
+            terminal.say(&format!("fabric-sim: a fault of its own, please report it: {why}"));
+            Exit::Internal
+        }
+    }
+}
+
+fn about(args: &SweepArgs, loaded: &Loaded) -> About {
+    let header = Header {
+        schema: 1,
+        scenario: loaded.scenario.name.clone(),
+        scenario_hash: loaded.scenario.hash(),
+        build: BUILD.to_owned(),
+        suite: args.suite.to_string(),
+    };
+    About { header, path: args.scenario.display().to_string(), suite: args.suite, overrides: args.overrides.clone() }
+}
+
+fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
+    let shard = args.shard.unwrap_or((0, 1));
+    let mut regressions = sweep::regressions(&args.scenario, &loaded.scenario.name)?;
+    regressions.retain(|task| task.seed % shard.1 == shard.0);
+    let swarm = !args.no_swarm && !loaded.scenario.swarm.is_empty();
+    let all = if args.time.is_some() { (0, u64::MAX) } else { (0, 1_000) };
+    Ok(Plan {
+        loaded,
+        suite: args.suite,
+        mode: Mode { swarm, nemesis: args.nemesis },
+        regressions,
+        seeds: args.seeds.unwrap_or(all),
+        shard,
+        jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
+        millis_max: args.time.map(|time| time.0 / 1_000_000),
+        failures_max: args.until_failures.map(core::num::NonZeroU64::get),
+    })
+}
+
+fn open_journal(dir: &Path, header: &Header) -> Result<(Option<Journal>, Vec<Line>), String> {
+    std::fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
+    let program = sweep::program().map_err(|error| format!("this program cannot be read: {error}"))?;
+    let (journal, lines) = Journal::open(&dir.join(JOURNAL), header, &program)?;
+    Ok((Some(journal), lines))
+}
+
+fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
+    let header = &about.header;
+    terminal.say(&format!("scenario  {}  {}", header.scenario, header.scenario_hash));
+    let (from, until) = plan.seeds;
+    let seeds = if until == u64::MAX { format!("{from}..") } else { format!("{from}..{until}") };
+    let shard =
+        if plan.shard.1 > 1 { format!(", shard {} of {}", plan.shard.0 + 1, plan.shard.1) } else { String::new() };
+    terminal.say(&format!("seeds     {seeds}, {}{shard}, {} suite, {} jobs", plan.mode, plan.suite, plan.jobs));
+    terminal.say(&format!("build     {}", header.build));
+    if known > 0 {
+        terminal.say(&format!("resumed   {known} runs are there already"));
+    }
+}
+
+/// The first request to end lets what is running finish; the second one does not wait.
+fn listen(terminal: &Terminal) -> Result<(), Exit> {
+    let heard = ctrlc::set_handler(|| {
+        if INTERRUPTED.swap(true, Ordering::Relaxed) {
+            std::process::exit(i32::from(Exit::Interrupted as u8));
+        }
+    });
+    heard.map_err(|error| {
+        terminal.say(&format!("error: Ctrl-C cannot be listened to: {error}"));
+        Exit::Internal
+    })
+}
+
+fn write(path: &Path, header: &Header, tally: &Tally, terminal: &Terminal) -> Result<(), Exit> {
+    sweep::write(path, header, &tally.lines()).map_err(|error| {
+        terminal.say(&format!("error: `{}` cannot be written: {error}", path.display()));
+        Exit::Internal
+    })
+}
+
+fn show(
+    about: &About,
+    tally: &Tally,
+    format: SweepFormat,
+    is_complete: bool,
+    millis: Option<u64>,
+    terminal: &Terminal,
+) -> Result<(), Exit> {
+    match format {
+        SweepFormat::Human => {}
+        SweepFormat::Json => terminal.result(&format!("{:#}\n", report::json(about, tally, is_complete)))?,
+        SweepFormat::Junit => terminal.result(&report::junit(about, tally))?,
+        SweepFormat::Github => terminal.result(&report::github(about, tally))?,
+    }
+    terminal.say(&report::summary(about, tally, millis, terminal));
+    Ok(())
+}

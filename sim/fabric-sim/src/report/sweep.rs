@@ -1,0 +1,238 @@
+//! What a sweep has to say: lines as failures come, a summary for people, and the same as JSON, `JUnit` or annotations.
+
+use super::command;
+use super::layout::hang;
+use crate::nemesis::Mode;
+use crate::oracles::{self, count, grouped};
+use crate::sweep::{Distinct, Header, Line, Tally};
+use crate::terminal::{Paint, Terminal};
+use crate::worlds::SuiteKind;
+use core::fmt::Write;
+use serde_json::{Value, json};
+
+/// What the reports of one sweep have in common.
+pub(crate) struct About {
+    pub(crate) header: Header,
+    pub(crate) path: String,
+    pub(crate) suite: SuiteKind,
+    pub(crate) overrides: Vec<String>,
+}
+
+impl About {
+    /// The command that makes the run of `line` again.
+    fn reproduce(&self, line: &Line) -> String {
+        command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides)
+    }
+}
+
+/// One failure, at once.
+pub(crate) fn failure(line: &Line, terminal: &Terminal) -> String {
+    let what = line.failures.first().map(|failure| {
+        let place = if failure.place.is_empty() { String::new() } else { format!(" ({})", failure.place) };
+        format!("{}{place}", failure.check)
+    });
+    let seed = format!("{} {}", line.mode, line.seed);
+    format!("{}  seed {seed}  {}", terminal.paint(Paint::Bad, "FAILED"), what.unwrap_or_default())
+}
+
+/// The summary for people. `millis` is how long it took, where that is known.
+pub(crate) fn summary(about: &About, tally: &Tally, millis: Option<u64>, terminal: &Terminal) -> String {
+    let counts = tally.counts();
+    let rate = |millis: u64| format!(" in {}.{}s", millis / 1_000, millis % 1_000 / 100);
+    let took = millis.map(rate).unwrap_or_default();
+    let mut parts = vec![format!("{} passed", grouped(counts.passed))];
+    let others =
+        [(counts.failed, "failed"), (counts.nondeterministic, "not deterministic"), (counts.nothing, "showed nothing")];
+    parts.extend(
+        others.iter().filter(|(number, _)| *number > 0).map(|(number, what)| format!("{} {what}", grouped(*number))),
+    );
+    let name = terminal.paint(Paint::Bold, &about.header.scenario);
+    let mut text = format!("sweep     {name}  {}{took}: {}", count(counts.runs, "run"), parts.join(", "));
+    let distinct = tally.distinct();
+    if !distinct.is_empty() {
+        let _ = write!(text, "\n\n{}", count(distinct.len() as u64, "distinct failure"));
+    }
+    for one in &distinct {
+        let _ = write!(text, "\n{}", shown(about, one, terminal));
+    }
+    text
+}
+
+fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
+    let best = &one.best;
+    let title = terminal.paint(Paint::Bad, &one.title());
+    let runs = count(one.runs, "run");
+    let head =
+        format!("  {title}  {runs}, the shortest: {} seed {}, {}", best.mode, best.seed, count(best.events, "event"));
+    let detail = best.failures.first().map(|failure| failure.detail.as_str()).unwrap_or_default();
+    let promise =
+        oracles::promise(&one.check).map(|promise| hang("    ", 4, &format!("promised: {promise}"), terminal.width()));
+    let lines = [
+        Some(head),
+        Some(hang("    ", 4, detail, terminal.width())),
+        promise.map(|promise| terminal.paint(Paint::Dim, &promise)),
+        Some(format!("    {}  {}", terminal.paint(Paint::Bold, "reproduce:"), about.reproduce(best))),
+    ];
+    lines.into_iter().flatten().collect::<Vec<_>>().join("\n")
+}
+
+/// The summary as one JSON object; see `docs/sweep.md`.
+pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
+    let counts = tally.counts();
+    let failures: Vec<_> = tally.distinct().iter().map(|one| distinct(about, one)).collect();
+    let Header { schema, scenario, scenario_hash, build, suite } = &about.header;
+    json!({
+        "schema": schema,
+        "scenario": scenario,
+        "scenario_hash": scenario_hash,
+        "build": build,
+        "suite": suite,
+        "complete": is_complete,
+        "runs": counts.runs,
+        "passed": counts.passed,
+        "failed": counts.failed,
+        "nondeterministic": counts.nondeterministic,
+        "nothing_ran": counts.nothing,
+        "failures": failures,
+    })
+}
+
+fn distinct(about: &About, one: &Distinct) -> Value {
+    json!({
+        "check": one.check,
+        "place": one.place,
+        "runs": one.runs,
+        "mode": one.best.mode,
+        "seed": one.best.seed,
+        "events": one.best.events,
+        "trace_hash": one.best.trace_hash,
+        "detail": one.best.failures.first().map(|failure| failure.detail.as_str()),
+        "drawn": one.best.drawn,
+        "reproduce": about.reproduce(&one.best),
+    })
+}
+
+/// `JUnit`'s XML: one test case for each distinct failure, and one for all runs that passed.
+pub(crate) fn junit(about: &About, tally: &Tally) -> String {
+    let (distinct, counts) = (tally.distinct(), tally.counts());
+    let name = xml(&about.header.scenario);
+    let (tests, failures) = (distinct.len() + usize::from(counts.passed > 0), distinct.len());
+    let mut text =
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{tests}\" failures=\"{failures}\">\n");
+    let _ = writeln!(text, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\">");
+    if counts.passed > 0 {
+        let _ = writeln!(text, "    <testcase classname=\"{name}\" name=\"{} passed\"/>", count(counts.passed, "run"));
+    }
+    for one in &distinct {
+        let _ = writeln!(text, "    <testcase classname=\"{name}\" name=\"{}\">", xml(&one.title()));
+        let detail = one.best.failures.first().map(|failure| failure.detail.as_str()).unwrap_or_default();
+        let body = format!("{}\nreproduce: {}", count(one.runs, "run"), about.reproduce(&one.best));
+        let _ = writeln!(text, "      <failure message=\"{}\">{}</failure>", xml(detail), xml(&body));
+        text.push_str("    </testcase>\n");
+    }
+    text.push_str("  </testsuite>\n</testsuites>\n");
+    text
+}
+
+/// As text or an attribute's value. What XML cannot hold at all is replaced.
+fn xml(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in text.chars() {
+        match letter {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\n' | '\t' => escaped.push(letter),
+            '\u{0}'..='\u{1f}' | '\u{fffe}' | '\u{ffff}' => escaped.push('\u{fffd}'),
+            _ => escaped.push(letter),
+        }
+    }
+    escaped
+}
+
+/// GitHub's workflow commands, one annotation for each distinct failure.
+pub(crate) fn github(about: &About, tally: &Tally) -> String {
+    let annotation = |one: &Distinct| {
+        let detail = one.best.failures.first().map(|failure| failure.detail.as_str()).unwrap_or_default();
+        let message = format!("{}: {detail}\nreproduce: {}", count(one.runs, "run"), about.reproduce(&one.best));
+        format!("::error file={},title={}::{}\n", property(&about.path), property(&one.title()), data(&message))
+    };
+    tally.distinct().iter().map(annotation).collect()
+}
+
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sweep::{Failure, Verdict};
+
+    fn about() -> About {
+        let header = Header {
+            schema: 1,
+            scenario: "bench".into(),
+            scenario_hash: "00".into(),
+            build: "0".into(),
+            suite: "model".into(),
+        };
+        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, overrides: vec!["stop_at=5s".into()] }
+    }
+
+    fn tally() -> Tally {
+        let line = |seed: u64, failures: Vec<Failure>| Line {
+            mode: "swarm+rough".into(),
+            seed,
+            verdict: if failures.is_empty() { Verdict::Pass } else { Verdict::Fail },
+            events: 1_000 + seed,
+            virtual_ns: 5,
+            trace_hash: "0f".into(),
+            failures,
+            drawn: std::collections::BTreeMap::new(),
+        };
+        let failure = Failure {
+            check: "no-panic".into(),
+            place: "src/mux/mod.rs:9".into(),
+            detail: "a < \"b\" && 100%\u{7}\nnext".into(),
+        };
+        let mut tally = Tally::default();
+        for line in [line(1, vec![]), line(2, vec![failure.clone()]), line(3, vec![failure])] {
+            tally.add(line);
+        }
+        tally
+    }
+
+    #[test]
+    fn junit_is_xml_with_one_case_for_each_distinct_failure() {
+        let text = junit(&about(), &tally());
+        let xml = roxmltree::Document::parse(&text).unwrap();
+        let cases: Vec<_> = xml.descendants().filter(|node| node.has_tag_name("testcase")).collect();
+        let suite = xml.descendants().find(|node| node.has_tag_name("testsuite")).unwrap();
+        assert_eq!((suite.attribute("tests"), suite.attribute("failures")), (Some("2"), Some("1")));
+        assert_eq!(cases.len(), 2);
+        let failure = cases[1].children().find(|node| node.has_tag_name("failure")).unwrap();
+        assert!(failure.attribute("message").unwrap().contains("a < \"b\" && 100%\u{fffd}"));
+        assert!(failure.text().unwrap().contains("--seed 2 --swarm --nemesis rough --suite model --set stop_at=5s"));
+    }
+
+    #[test]
+    fn annotations_are_one_line_each() {
+        let text = github(&about(), &tally());
+        assert_eq!(text.lines().count(), 1);
+        assert!(text.starts_with("::error file=a b.toml,title=no-panic (src/mux/mod.rs%3A9)::2 runs"), "{text}");
+        assert!(text.contains("100%25\u{7}%0Anext"), "{text}");
+    }
+
+    #[test]
+    fn a_summary_names_each_failure_once_with_a_line_to_paste() {
+        let text =
+            summary(&about(), &tally(), Some(1_234), &Terminal::plain(100)).replace("cargo run --", "fabric-sim");
+        insta::assert_snapshot!(text);
+    }
+}

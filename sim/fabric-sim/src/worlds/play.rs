@@ -1,0 +1,50 @@
+//! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
+
+use super::sim::{Run, run};
+use crate::attacker::Player;
+use crate::nemesis::Drawn;
+use crate::suites::{ModelSuite, Tap};
+use ::sim::Sink;
+use clap::ValueEnum;
+use core::fmt;
+use fabric::suite::{RealSuite, Suite};
+use scenario_actor::Part;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// Which cryptography nodes are given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum SuiteKind {
+    /// X25519, ChaCha20-Poly1305, BLAKE2s and Ed25519
+    Real,
+    /// Toy arithmetic of the same lengths that refuses the same, many times as fast
+    Model,
+}
+
+impl fmt::Display for SuiteKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Real => "real",
+            Self::Model => "model",
+        })
+    }
+}
+
+/// One run. Every event goes to `sink`, if there is one.
+pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
+    let tap = Tap::default();
+    let inner: Arc<dyn Suite> = match suite {
+        SuiteKind::Real => Arc::new(RealSuite),
+        SuiteKind::Model => Arc::new(ModelSuite),
+    };
+    let (watched, limits) = (tap.clone(), drawn.limits.clone());
+    let scenario = Rc::clone(&drawn.scenario);
+    run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
+        let watch = |part: &Part| -> Arc<dyn Suite> {
+            let start = format!("{} start {}", part.name, boot.incarnation);
+            Arc::new(watched.suite(Arc::clone(&inner), &start))
+        };
+        let config = limits.of(&part.name);
+        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config)
+    })
+}
