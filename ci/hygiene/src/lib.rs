@@ -18,6 +18,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("fabric", &["machine"]),
     ("shim-tcp", &["machine"]),
     ("netstackd", &["machine"]),
+    ("ring-suite", &["fabric"]),
     ("scenario-actor", &["fabric", "machine"]),
     ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
     ("hygiene", &[]),
