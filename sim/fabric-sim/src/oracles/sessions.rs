@@ -38,9 +38,11 @@ impl Check for SessionsUp {
     }
 }
 
-/// Both directions of each pair with work.
+/// Both directions of each pair with work. A hostile node tells nobody what it sees.
 fn wanted(scenario: &Scenario) -> BTreeSet<(NodeId, NodeId)> {
-    scenario.work.iter().flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect()
+    let is_hostile = |id: NodeId| scenario.nodes[id as usize].hostile.is_some();
+    let honest = scenario.work.iter().filter(|work| !is_hostile(work.to));
+    honest.flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect()
 }
 
 impl SessionsUp {

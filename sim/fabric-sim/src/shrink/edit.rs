@@ -11,6 +11,15 @@ pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
         node.allow = node.allow.iter().filter_map(|(peer, service)| Some((new(*peer)?, service.clone()))).collect();
         node.trusts = node.trusts.as_ref().map(|trusts| trusts.iter().filter_map(|peer| new(*peer)).collect());
     }
+    for hostile in scenario.nodes.iter_mut().filter_map(|node| node.hostile.as_mut()) {
+        hostile.victims = hostile.victims.iter().filter_map(|victim| new(*victim)).collect();
+        hostile.guise = hostile.guise.and_then(new);
+    }
+    for attacker in &mut scenario.attackers {
+        attacker.between = attacker.between.each_ref().map(|side| side.iter().filter_map(|node| new(*node)).collect());
+    }
+    scenario.attackers.retain(|attacker| attacker.between.iter().all(|side| !side.is_empty()));
+    scenario.checks.felt.retain_mut(|felt| new(felt.node).map(|place| felt.node = place).is_some());
     let links = core::mem::take(&mut scenario.links);
     scenario.links = links.into_iter().filter_map(|((from, to), link)| Some(((new(from)?, new(to)?), link))).collect();
     scenario.work.retain_mut(|work| match (new(work.from), new(work.to)) {

@@ -51,6 +51,7 @@ impl Search<'_> {
         self.named("checks", Self::checks);
         self.named("limits", Self::limits);
         self.named("faults", Self::faults);
+        self.named("attackers", Self::attackers);
         self.named("work", Self::work);
         self.named("nodes", Self::nodes);
         self.named("links", Self::links);
@@ -75,6 +76,8 @@ impl Search<'_> {
             scenario.checks.eventually.retain(|(name, _)| *name == check);
             scenario.checks.sometimes.clear();
         });
+        let felt = self.best.scenario.checks.felt.clone();
+        ddmin(&felt, |rest| self.change(|scenario| rest.clone_into(&mut scenario.checks.felt)));
         // A promise that has a deadline is judged there and not earlier.
         let last = self.best.scenario.checks.eventually.iter().map(|(_, by)| *by).max();
         let second_after = Nanos((self.ended.0 / SECOND + 1) * SECOND);
@@ -105,6 +108,16 @@ impl Search<'_> {
             let smaller = smaller_sides(&self.best.scenario.faults[at]);
             let taken = smaller.into_iter().any(|fault| self.change(|scenario| scenario.faults[at] = fault));
             at += usize::from(!taken);
+        }
+    }
+
+    fn attackers(&mut self) {
+        let all = self.best.scenario.attackers.clone();
+        ddmin(&all, |rest| self.change(|scenario| rest.clone_into(&mut scenario.attackers)));
+        for at in 0..self.best.scenario.nodes.len() {
+            if self.best.scenario.nodes[at].hostile.is_some() {
+                self.change(|scenario| scenario.nodes[at].hostile = None);
+            }
         }
     }
 

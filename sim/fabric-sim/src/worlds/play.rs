@@ -1,6 +1,7 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
 use super::sim::{Extras, Onlooker, Run, prepare, run};
+use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
@@ -9,7 +10,7 @@ use clap::ValueEnum;
 use core::fmt;
 use fabric::suite::{RealSuite, Suite};
 use machine::Boot;
-use scenario_actor::{Actor, Part};
+use scenario_actor::Part;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -45,27 +46,35 @@ pub(crate) fn play_with(
     extras: impl Into<Extras>,
 ) -> Run {
     let tap = Tap::default();
-    run(scenario, seed, extras, &tap, nodes(limits, suite, &tap))
+    run(scenario, seed, extras, &tap, nodes(scenario, limits, suite, &tap))
 }
 
 /// One run that has not begun, and who looks on at it.
-pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender<Actor, Onlooker> {
+pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender<Player, Onlooker> {
     let tap = Tap::default();
-    let (world, watch) = prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.limits, suite, &tap));
+    let (world, watch, _) =
+        prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.scenario, &drawn.limits, suite, &tap));
     Contender { world, watch }
 }
 
 /// Starts the fabric's own nodes.
-fn nodes(limits: &Limits, suite: SuiteKind, tap: &Tap) -> impl Fn(Boot, Part) -> Actor + 'static {
+fn nodes(
+    scenario: &Rc<Scenario>,
+    limits: &Limits,
+    suite: SuiteKind,
+    tap: &Tap,
+) -> impl Fn(Boot, Part) -> Player + 'static {
     let inner: Arc<dyn Suite> = match suite {
         SuiteKind::Real => Arc::new(RealSuite),
         SuiteKind::Model => Arc::new(ModelSuite),
     };
-    let (watched, limits) = (tap.clone(), limits.clone());
+    let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
     move |boot, part| {
-        let start = format!("{} start {}", part.name, boot.incarnation);
-        let suite = watched.suite(Arc::clone(&inner), &start);
+        let watch = |part: &Part| -> Arc<dyn Suite> {
+            let start = format!("{} start {}", part.name, boot.incarnation);
+            Arc::new(watched.suite(Arc::clone(&inner), &start))
+        };
         let config = limits.of(&part.name);
-        Actor::new(&boot, part, Arc::new(suite), config)
+        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config)
     }
 }

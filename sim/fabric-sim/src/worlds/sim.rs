@@ -5,10 +5,11 @@ mod watch;
 
 use super::panics;
 use super::parts::Parts;
-use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::attacker::{self, Inspect, Wiretaps};
+use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
-use crate::suites::Tap;
+use crate::suites::{Broken, Tap};
 use ::sim::ledger::{Entry, Ledger};
 use ::sim::{Config, Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
@@ -84,19 +85,21 @@ pub(crate) fn prepare<M>(
     extras: impl Into<Extras>,
     tap: &Tap,
     make: impl Fn(Boot, Part) -> M + 'static,
-) -> (World<M>, Onlooker)
+) -> (World<M>, Onlooker, Wiretaps)
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
+    let devices = parts.device_ids();
     let Extras { sink, ledger } = extras.into();
     let config = Config { ledger, ..config::config(scenario, seed) };
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
-    (world, Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone()))
+    let wiretaps = attacker::install(scenario, &devices, &mut world);
+    (world, Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone()), wiretaps)
 }
 
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
@@ -108,24 +111,26 @@ pub(crate) fn run<M>(
     make: impl Fn(Boot, Part) -> M + 'static,
 ) -> Run
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
-    let (mut world, mut onlooker) = prepare(scenario, seed, extras, tap, make);
+    let (mut world, mut onlooker, wiretaps) = prepare(scenario, seed, extras, tap, make);
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
-    match stopped {
-        Err(panic) => judge.fail(NO_PANIC, panic, last),
-        Ok(Stop::Violated(violation)) if violation.check == "livelock" => {
-            judge.fail(NO_LIVELOCK, violation.detail, last);
-        }
-        Ok(_) => {}
+    if let Some((check, how)) = broken_by_engine(stopped) {
+        judge.fail(check, how, last);
     }
     if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
         judge.fail(check, how, None);
     }
     judge.tapped(tap.records());
+    if let Some(how) = wiretaps.complaint() {
+        judge.fail(ATTACKS_FAIL, how, None);
+    }
+    if let Some(name) = wiretaps.idle() {
+        judge.fail(ATTACKS_FELT, format!("{name} never got to do what it came for"), None);
+    }
     Run {
         ended: world.now(),
         events: world.events(),
@@ -140,10 +145,19 @@ where
     }
 }
 
+/// What the engine saw of a run: a panic, or time that did not go on.
+fn broken_by_engine(stopped: Result<Stop, String>) -> Option<Broken> {
+    match stopped {
+        Err(panic) => Some((NO_PANIC, panic)),
+        Ok(Stop::Violated(violation)) if violation.check == "livelock" => Some((NO_LIVELOCK, violation.detail)),
+        Ok(_) => None,
+    }
+}
+
 /// Runs from deadline to deadline, and stops where a promise is broken: later events would bury the cause.
 fn advance<M>(world: &mut World<M>, onlooker: &mut Onlooker, stop_at: Nanos) -> Stop
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     for by in onlooker.judge.deadlines() {

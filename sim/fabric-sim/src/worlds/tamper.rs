@@ -1,6 +1,7 @@
 //! A faulty node for tests of what finds failures: a fabric node that sometimes does not get an input.
 
 use super::sim::{Extras, Run, run};
+use crate::attacker::Inspect;
 use crate::nemesis::Limits;
 use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
@@ -42,6 +43,8 @@ struct Faulty {
     state: Tampered,
     loses: Loses,
 }
+
+impl Inspect for Faulty {}
 
 impl Machine for Faulty {
     type Command = <Actor as Machine>::Command;
