@@ -83,6 +83,11 @@ impl Connection {
         matches!(self.phase, Phase::Up(_)) && self.mux.as_ref().is_some_and(|mux| mux.is_open())
     }
 
+    /// How many streams it keeps.
+    pub(super) fn stream_count(&self) -> usize {
+        self.mux.as_ref().map_or(0, |mux| mux.streams())
+    }
+
     pub(super) fn probes(&self) -> Probes {
         self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
     }

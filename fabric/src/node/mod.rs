@@ -59,6 +59,23 @@ enum PipeOutput {
     Close(PipeId),
 }
 
+/// How many of each there are: see [`Node::usage`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Usage {
+    /// Devices that discovery knows.
+    pub devices: usize,
+    /// Candidates of the device that has most.
+    pub candidates_max: usize,
+    /// Sessions that are up.
+    pub sessions: usize,
+    /// Inbound handshakes that are not finished.
+    pub handshakes: usize,
+    /// Pipes that are only read to their end.
+    pub lingering: usize,
+    /// Streams of the session that has most, those included that are closed and not read to their end.
+    pub streams_max: usize,
+}
+
 impl Node {
     /// Starts a node as `local`, and announces it if the config says so.
     ///
@@ -228,6 +245,25 @@ impl Node {
         let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
         self.settle(session.pipe());
         outcome
+    }
+
+    /// What it was told at its start, and whom it trusts by now.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// How full its tables are: for who checks that their bounds hold.
+    pub fn usage(&self) -> Usage {
+        let connections = self.connections.values();
+        let count = |is_meant: fn(&Connection) -> bool| connections.clone().filter(|one| is_meant(one)).count();
+        Usage {
+            devices: self.discovery.peers().count(),
+            candidates_max: self.discovery.peers().map(|(_, peer)| peer.candidates().len()).max().unwrap_or_default(),
+            sessions: count(|one| matches!(one.phase, Phase::Up(_))),
+            handshakes: count(Connection::is_inbound_handshake),
+            lingering: count(|one| matches!(one.phase, Phase::Lingering(_))),
+            streams_max: connections.map(Connection::stream_count).max().unwrap_or_default(),
+        }
     }
 
     /// Which rare states this node has reached since its start.
