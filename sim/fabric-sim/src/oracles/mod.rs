@@ -2,11 +2,13 @@
 //!
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
+mod deaths;
 mod delivery;
 mod judge;
 mod order;
 mod policy;
 mod sessions;
+pub(crate) mod tables;
 mod work;
 
 use crate::scenario::Scenario;
@@ -14,6 +16,7 @@ use crate::scenario::resolved::NodeId;
 use scenario_actor::Observation;
 use sim::Time;
 
+pub(crate) use deaths::Deaths;
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
 
 /// One observation: when, whose, and in which start of that node.
@@ -50,7 +53,12 @@ pub(crate) struct Known {
 
 pub(crate) const WORK_DONE: &str = "work-done";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
+const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
+
+/// Judged by looking into nodes.
+pub(crate) const TABLES: &str = "tables-bounded";
+/// Judged by who is heard, and who crashes.
+pub(crate) const DEATHS: &str = "deaths-in-time";
 
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";
@@ -80,6 +88,26 @@ pub(crate) const ALWAYS: &[Known] = &[
     Known {
         name: "nonces-unique",
         promise: "No two texts are sealed under one key and nonce.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "never-in-the-clear",
+        promise: "Nothing that was sealed shows on the wire.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "no-starvation",
+        promise: "A class that has something to send gets its turn, whatever more urgent ones send.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: TABLES,
+        promise: "Every table of a node is within its bound.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: DEATHS,
+        promise: "No session is called dead while its peer is heard, and none outlives a peer that is gone.",
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },

@@ -2,7 +2,7 @@
 
 use super::sim::{Run, run};
 use crate::nemesis::Drawn;
-use crate::suites::{ModelSuite, Tap};
+use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::Sink;
 use clap::ValueEnum;
 use core::fmt;
@@ -37,7 +37,7 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
     };
     let (watched, limits) = (tap.clone(), drawn.limits.clone());
     run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
-        let start = format!("{} start {}", part.name, boot.incarnation);
+        let start = start_label(&part.name, boot.incarnation);
         let suite = watched.suite(Arc::clone(&inner), &start);
         let config = limits.of(&part.name);
         Actor::new(&boot, part, Arc::new(suite), config)

@@ -5,18 +5,32 @@ mod watch;
 
 use super::panics;
 use super::parts::Parts;
-use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::oracles::{NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::Tap;
 use ::sim::{Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
-use scenario_actor::{Observation, Part};
+use scenario_actor::{Actor, Observation, Part};
 use std::rc::Rc;
 use watch::Onlooker;
 
 pub(crate) use watch::Totals;
+
+/// A machine that oracles may look into.
+pub(crate) trait Inspect {
+    /// The fabric's node in it, if there is one.
+    fn fabric_node(&self) -> Option<&fabric::Node> {
+        None
+    }
+}
+
+impl Inspect for Actor {
+    fn fabric_node(&self) -> Option<&fabric::Node> {
+        Some(self.node())
+    }
+}
 
 /// All that there is to say about one run.
 #[derive(Clone, Debug)]
@@ -62,7 +76,7 @@ pub(crate) fn run<M>(
     make: impl Fn(Boot, Part) -> M + 'static,
 ) -> Run
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
@@ -71,18 +85,15 @@ where
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
-    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
+    let mut onlooker = Onlooker::new(scenario, tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
+    onlooker.conclude(world.now());
     let (mut judge, kept, totals) = onlooker.into_parts();
     match stopped {
         Err(panic) => judge.fail(NO_PANIC, panic),
         Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
         Ok(_) => {}
     }
-    if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
-        judge.fail(check, how);
-    }
-    judge.tapped(tap.records());
     Run {
         ended: world.now(),
         events: world.events(),
@@ -98,7 +109,7 @@ where
 /// Runs from deadline to deadline, and stops where a promise is broken: later events would bury the cause.
 fn advance<M>(world: &mut World<M>, onlooker: &mut Onlooker, stop_at: Nanos) -> Stop
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     for by in onlooker.judge.deadlines() {
@@ -110,6 +121,8 @@ where
     world.run(Time::from_nanos(stop_at.0), onlooker)
 }
 
+#[cfg(test)]
+mod plants;
 #[cfg(test)]
 pub(crate) mod script;
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! A scripted machine for tests of what looks on at a run: it says its lines at their times.
 
-use super::{Run, run};
+use super::{Inspect, Run, run};
 use crate::scenario::{self, Scenario};
 use crate::suites::Tap;
 use core::convert::Infallible;
@@ -19,6 +19,8 @@ struct Script {
     lines: VecDeque<(Instant, Option<Observation>)>,
     said: VecDeque<Observation>,
 }
+
+impl Inspect for Script {}
 
 impl Machine for Script {
     type Command = Infallible;

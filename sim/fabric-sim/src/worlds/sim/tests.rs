@@ -32,7 +32,14 @@ fn a_run_in_which_all_goes_well_holds() {
     let not_held = run.verdicts.iter().filter(|verdict| !matches!(verdict.outcome, Outcome::Held(_)));
     assert_eq!(
         not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(),
-        ["credit-conserved", "nonces-unique"]
+        [
+            "credit-conserved",
+            "nonces-unique",
+            "never-in-the-clear",
+            "no-starvation",
+            "tables-bounded",
+            "deaths-in-time"
+        ]
     );
     assert!(!run.failed());
     assert_eq!(run.ended, Time::from_secs(10));
@@ -80,6 +87,7 @@ fn a_panic_is_a_verdict_with_its_message() {
 fn a_machine_that_never_lets_time_go_on_is_a_livelock() {
     /// Its deadline is always now.
     struct Stuck;
+    impl Inspect for Stuck {}
     impl Machine for Stuck {
         type Command = Infallible;
         type Event = Observation;
