@@ -53,9 +53,13 @@ impl Default for Config {
 /// Bounds of a node over all its sessions (section 3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Sessions at a time, dialled and accepted, those that are ending included.
+    /// Sessions at a time, dialled and accepted; and as many more that are over, or were refused, and whose last words are
+    /// still being sent.
     pub sessions_max: u16,
-    /// Inbound handshakes that are not finished; and as many pipes of sessions that are over may linger.
+    /// Of those, with one device. A peer that follows the wire contract has two for a moment, and one more for each time
+    /// that it lost its memory of late; past the bound the oldest ends.
+    pub sessions_per_device_max: u16,
+    /// Inbound handshakes that are not finished.
     pub handshakes_max: u16,
     /// Of those, from one source address.
     pub handshakes_per_source_max: u16,
@@ -73,6 +77,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             sessions_max: 256,
+            sessions_per_device_max: 4,
             handshakes_max: 64,
             handshakes_per_source_max: 4,
             linger: Duration::from_secs(1),

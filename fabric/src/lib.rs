@@ -30,5 +30,5 @@ mod wire;
 
 pub use config::{Config, Limits};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
-pub use node::{Node, Usage};
+pub use node::{Load, Node};
 pub use policy::Policy;

@@ -176,18 +176,6 @@ fn past_its_bounds_a_node_closes_the_oldest_handshake_of_that_source_then_of_all
 }
 
 #[test]
-fn who_is_refused_again_and_again_piles_nothing_up() {
-    let mut net = Net::new([config(&[])]);
-    let strangers: Vec<_> = (0..80).map(|n| net.stranger_proves_itself(0, addr(n), n as u8 + 100)).collect();
-    let refused = net.take(0, failed);
-    assert_eq!(refused, [SessionEnd::Local(code::NOT_TRUSTED); 80]);
-    let oldest: Vec<_> = strangers[..16].iter().map(|pipe| (0, *pipe)).collect();
-    assert_eq!(net.aborted, oldest, "sixty-four linger, and the oldest went");
-    net.run(SECOND);
-    assert_eq!(net.aborted.len(), 80);
-}
-
-#[test]
 fn garbage_ends_a_handshake_in_silence() {
     let mut net = pair();
     let pipe = net.stranger_dials(1, addr(77));
@@ -206,6 +194,37 @@ fn sessions_past_the_limit_are_sent_away() {
     assert_eq!(ups, 1);
     let reasons = [net.take(0, failed), net.take(2, failed)].concat();
     assert!(reasons.contains(&SessionEnd::Peer(code::GOING_AWAY)), "{reasons:?}");
+}
+
+#[test]
+fn a_device_that_opens_session_after_session_leaves_places_for_others() {
+    let hub = config(&[2, 9]);
+    let most = usize::from(hub.limits.sessions_per_device_max);
+    let mut net = Net::new([hub]);
+    for _ in 0..300 {
+        net.stranger_comes_in(0, addr(99), 9);
+        assert!(net.nodes[0].load().sessions <= most);
+    }
+    net.add(Config { dial_trusted: true, ..config(&[1]) });
+    net.run(SECOND);
+    net.run(Duration::from_secs(20));
+    assert_eq!(net.take(1, up), [true]);
+}
+
+#[test]
+fn strangers_on_their_way_out_take_no_place_and_bounded_memory() {
+    let mut hub = config(&[2]);
+    hub.limits.sessions_max = 4;
+    let mut net = Net::new([hub]);
+    for _ in 0..10 {
+        net.stranger_comes_in(0, addr(99), 9);
+    }
+    let load = net.nodes[0].load();
+    assert_eq!((load.sessions, load.endings), (0, 4));
+    net.add(Config { dial_trusted: true, ..config(&[1]) });
+    net.settle();
+    net.stranger_comes_in(0, addr(1), 2);
+    assert_eq!(net.nodes[0].load().sessions, 1);
 }
 
 #[test]

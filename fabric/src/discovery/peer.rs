@@ -36,7 +36,8 @@ pub struct Candidate {
     /// When a handshake with the device last succeeded here.
     pub proven_at: Option<Instant>,
     services: Services<'static>,
-    dialled_in_round: bool,
+    /// When it was last dialled, since the device last proved itself.
+    dialled_at: Option<Instant>,
 }
 
 impl Candidate {
@@ -153,7 +154,7 @@ impl Peer {
             expires_at: heard.expires_at,
             proven_at: None,
             services: heard.services.to_owned(),
-            dialled_in_round: false,
+            dialled_at: None,
         };
         self.candidates.insert(at, candidate);
         true
@@ -221,34 +222,37 @@ impl Peer {
 
     /// The candidate to dial now, which then counts as dialled, or when to ask again.
     ///
-    /// Candidates are dialled in rounds by rank. A round is over when all were dialled, or after as many dials as there
-    /// can be candidates: a stream of new ones never keeps the best from being tried again.
+    /// A round has as many dials as there are candidates. Its first goes to the last proven, or to a signed one: a stream of
+    /// new candidates never keeps the best from being tried again. The others go to whichever was not dialled for longest:
+    /// lies about a device, of which there can be more than its announces, never keep the truth from being tried.
     pub(super) fn next_dial(&mut self, now: Instant, pace: &Pace, limits: &Limits) -> NextDial {
         if self.candidates.is_empty() {
             return NextDial::Unknown;
         }
-        if usize::from(self.dials_in_round) >= limits.candidates() {
-            self.restart_round();
+        if usize::from(self.dials_in_round) >= self.candidates.len().min(limits.candidates()) {
+            self.dials_in_round = 0;
         }
+        let is_first = self.dials_in_round == 0;
+        let order = |candidate: &Candidate| {
+            let best = is_first.then_some((Reverse(candidate.proven_at), Reverse(candidate.claim)));
+            (best, candidate.dialled_at, candidate.rank())
+        };
         let ready_at = |candidate: &Candidate| match candidate.proven_at {
             Some(_) => now,
             None => pace.addr_ready_at(now, candidate.addr),
         };
         let ready = self.candidates.iter().enumerate().filter(|(_, candidate)| ready_at(candidate) <= now);
-        let chosen = ready.min_by_key(|(_, candidate)| (candidate.dialled_in_round, candidate.rank()));
+        let chosen = ready.min_by_key(|(_, candidate)| order(candidate));
         let Some((at, _)) = chosen else {
             return self.candidates.iter().map(ready_at).min().map_or(NextDial::Unknown, NextDial::At);
         };
-        NextDial::Now(self.mark_dialled(at))
+        NextDial::Now(self.mark_dialled(now, at))
     }
 
-    fn mark_dialled(&mut self, at: usize) -> Dial {
-        if self.candidates[at].dialled_in_round {
-            self.restart_round();
-        }
+    fn mark_dialled(&mut self, now: Instant, at: usize) -> Dial {
         self.dials_in_round = self.dials_in_round.saturating_add(1);
         let candidate = &mut self.candidates[at];
-        candidate.dialled_in_round = true;
+        candidate.dialled_at = Some(now);
         Dial {
             addr: candidate.addr,
             noise_static: candidate.noise_static,
@@ -260,7 +264,7 @@ impl Peer {
     fn restart_round(&mut self) {
         self.dials_in_round = 0;
         for candidate in &mut self.candidates {
-            candidate.dialled_in_round = false;
+            candidate.dialled_at = None;
         }
     }
 }

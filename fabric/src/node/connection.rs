@@ -70,6 +70,15 @@ impl Connection {
         self.dialled.is_none() && self.phase == Phase::Handshaking && !self.session.is_established()
     }
 
+    /// Over, or refused: only its last words are still to be sent.
+    pub(super) fn is_ending(&self) -> bool {
+        match self.phase {
+            Phase::Handshaking => self.dialled.is_none() && self.session.is_established(),
+            Phase::Up(_) => false,
+            Phase::Lingering(_) => true,
+        }
+    }
+
     /// Which of two inbound handshakes is to go first, when both are as old.
     pub(super) fn by_worth(&self, other: &Self) -> Ordering {
         other.session.awaits_message_1().cmp(&self.session.awaits_message_1())

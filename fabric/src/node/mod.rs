@@ -59,21 +59,23 @@ enum PipeOutput {
     Close(PipeId),
 }
 
-/// How many of each there are: see [`Node::usage`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
-    /// Devices that discovery knows.
-    pub devices: usize,
-    /// Candidates of the device that has most.
-    pub candidates_max: usize,
-    /// Sessions that are up.
-    pub sessions: usize,
+/// How much a node holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Load {
+    /// Devices in the peer table.
+    pub peers: usize,
     /// Inbound handshakes that are not finished.
     pub handshakes: usize,
-    /// Pipes that are only read to their end.
-    pub lingering: usize,
+    /// Of those, from the source that has most.
+    pub handshakes_of_one_source: usize,
+    /// Sessions, dialled and accepted, those that begin included.
+    pub sessions: usize,
+    /// Sessions that are over, or were refused, and whose last words are still being sent.
+    pub endings: usize,
+    /// Candidates of the device that has most.
+    pub candidates_of_one_device: usize,
     /// Streams of the session that has most, those included that are closed and not read to their end.
-    pub streams_max: usize,
+    pub streams_of_one_session: usize,
 }
 
 impl Node {
@@ -121,6 +123,24 @@ impl Node {
     /// The peer table and its counters.
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
+    }
+
+    /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
+    pub fn load(&self) -> Load {
+        let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
+        let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
+        let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
+        let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
+        let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
+        Load {
+            peers: self.discovery.peers().count(),
+            handshakes: inbound().count(),
+            handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
+            sessions: self.connections.len() - inbound().count() - ending,
+            endings: ending,
+            candidates_of_one_device: candidates.max().unwrap_or_default(),
+            streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
+        }
     }
 
     /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
@@ -250,20 +270,6 @@ impl Node {
     /// What it was told at its start, and whom it trusts by now.
     pub const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// How full its tables are: for who checks that their bounds hold.
-    pub fn usage(&self) -> Usage {
-        let connections = self.connections.values();
-        let count = |is_meant: fn(&Connection) -> bool| connections.clone().filter(|one| is_meant(one)).count();
-        Usage {
-            devices: self.discovery.peers().count(),
-            candidates_max: self.discovery.peers().map(|(_, peer)| peer.candidates().len()).max().unwrap_or_default(),
-            sessions: count(|one| matches!(one.phase, Phase::Up(_))),
-            handshakes: count(Connection::is_inbound_handshake),
-            lingering: count(|one| matches!(one.phase, Phase::Lingering(_))),
-            streams_max: connections.map(Connection::stream_count).max().unwrap_or_default(),
-        }
     }
 
     /// Which rare states this node has reached since its start.

@@ -62,9 +62,10 @@ impl Node {
         seed
     }
 
-    /// How many sessions there are, those that are ending and those that are dialled for included.
+    /// How many sessions there are, those that are dialled for included.
     fn places_taken(&self) -> usize {
-        self.connections.values().filter(|connection| !connection.is_inbound_handshake()).count()
+        let takes_place = |connection: &&Connection| !connection.is_inbound_handshake() && !connection.is_ending();
+        self.connections.values().filter(takes_place).count()
     }
 
     /// Lets a pipe in, at the cost of an older handshake where a bound is passed.
@@ -97,6 +98,18 @@ impl Node {
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
+    /// Closes the pipe that has been ending for longest while more are than may be: they must take no place from sessions,
+    /// and no more memory.
+    fn hurry_endings(&mut self) {
+        let ending = || self.connections.iter().filter(|(_, connection)| connection.is_ending());
+        if ending().count() <= usize::from(self.config.limits.sessions_max) {
+            return;
+        }
+        let oldest = ending().min_by_key(|(pipe, connection)| (connection.next_timeout(), **pipe));
+        let Some(pipe) = oldest.map(|(pipe, _)| *pipe) else { return };
+        self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
+    }
+
     /// Bytes of a pipe; those of a session that is over are discarded.
     pub(super) fn receive(&mut self, pipe: PipeId, mut bytes: &[u8]) {
         while let Some(connection) = self.connections.get_mut(&pipe) {
@@ -124,7 +137,7 @@ impl Node {
     /// there is no place.
     fn establish(&mut self, pipe: PipeId, peer: &Peer) {
         let is_trusted = self.config.trusted.contains(&peer.device);
-        let is_full = self.places_taken() > usize::from(self.config.limits.sessions_max);
+        let is_full = self.places_taken() >= usize::from(self.config.limits.sessions_max);
         let (now, limits) = (self.now, self.config.mux);
         let Some(connection) = self.connections.get_mut(&pipe) else { return };
         connection.establish(now, &limits, is_trusted);
@@ -135,9 +148,11 @@ impl Node {
             self.probes.hit(Probe::StrangerRefused);
         }
         if is_trusted && !is_full {
-            self.session_up(pipe);
-        } else if is_trusted {
+            return self.session_up(pipe);
+        }
+        if is_trusted {
             self.close_session(pipe, code::GOING_AWAY);
+            self.hurry_endings();
         }
     }
 
@@ -174,6 +189,16 @@ impl Node {
                 self.probes.hit(Probe::DuplicateEnded);
                 self.close_session(older, code::DUPLICATE);
             }
+        }
+        self.end_oldest_past_bound(device);
+    }
+
+    /// However many sessions a device opens, it takes no more than its share of the places.
+    fn end_oldest_past_bound(&mut self, device: DeviceId) {
+        let most = usize::from(self.config.limits.sessions_per_device_max).max(1);
+        let Some(known) = self.devices.get(&device) else { return };
+        if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
+            self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
         }
     }
 
@@ -279,7 +304,6 @@ impl Node {
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
             }
         }
-        self.bound_lingering();
         let Some(device) = device else { return };
         let Some(known) = self.devices.get_mut(&device) else { return };
         known.sessions.retain(|session| *session != pipe);
@@ -295,22 +319,6 @@ impl Node {
         }
         self.drop_idle(device);
         self.dial(device);
-    }
-
-    /// Whoever is refused can come again at once: of pipes that are only read to their end no more are kept than of
-    /// handshakes, and the one that has lingered longest goes.
-    fn bound_lingering(&mut self) {
-        let lingering = self.connections.iter().filter_map(|(pipe, connection)| match connection.phase {
-            Phase::Lingering(until) => Some((until, *pipe)),
-            Phase::Handshaking | Phase::Up(_) => None,
-        });
-        let most = usize::from(self.config.limits.handshakes_max);
-        if lingering.clone().count() > most
-            && let Some((_, oldest)) = lingering.min()
-        {
-            self.forget(oldest);
-            self.pipe_outputs.push_back(PipeOutput::Close(oldest));
-        }
     }
 
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
@@ -373,5 +381,6 @@ impl Node {
         }
         self.pipe_outputs.push_back(PipeOutput::Finish(pipe));
         self.over(pipe, reason);
+        self.hurry_endings();
     }
 }

@@ -26,8 +26,6 @@ pub(crate) struct Net {
     ends: BTreeMap<End, Half>,
     accepted: Vec<u64>,
     fills: VecDeque<End>,
-    /// Pipes that a node has aborted.
-    pub(crate) aborted: Vec<(usize, PipeId)>,
     /// Nodes that nothing reaches, and that reach nobody.
     pub(crate) cut_off: Vec<usize>,
 }
@@ -69,7 +67,6 @@ impl Net {
             ends: BTreeMap::new(),
             accepted: Vec::new(),
             fills: VecDeque::new(),
-            aborted: Vec::new(),
             cut_off: Vec::new(),
         };
         for config in configs {
@@ -171,27 +168,26 @@ impl Net {
         pipe
     }
 
-    pub(crate) fn push_bytes(&mut self, to: usize, pipe: PipeId, bytes: &[u8]) {
-        self.input(to, Input::PipeBytes { pipe, bytes });
-        self.settle();
-    }
-
-    /// A device that is no node dials, proves itself, and never says or reads anything more.
-    pub(crate) fn stranger_proves_itself(&mut self, to: usize, from: Addr, secret: u8) -> PipeId {
+    /// The device with this secret comes in by a pipe of its own, as [`Net::stranger_dials`], and says nothing more.
+    pub(crate) fn stranger_comes_in(&mut self, to: usize, from: Addr, secret: u8) -> PipeId {
+        let (device, noise) = (self.id(to), local(to as u8 + 1).noise.public());
+        let stranger = Arc::new(local(secret));
+        let mut session = Session::dial(self.now, &stranger, device, noise, [7; 32], &Limits::default()).unwrap();
         let pipe = self.stranger_dials(to, from);
-        let (own, node) = (Arc::new(local(secret)), local(to as u8 + 1));
-        let (expected, remote) = (node.device.device_id(), node.noise.public());
-        let mut session = Session::dial(self.now, &own, expected, remote, [secret; 32], &Limits::default()).unwrap();
         let mut room = [0; 4_096];
         for _ in 0..2 {
             let count = session.fill(&mut room, &mut |_| 0);
             self.push_bytes(to, pipe, &room[..count]);
             let count = self.nodes[to].fill(pipe, &mut room);
-            let mut bytes = &room[..count];
-            while session.receive(self.now, &mut bytes).unwrap().is_some() {}
+            session.receive(self.now, &mut &room[..count]).unwrap();
         }
-        self.settle();
+        assert!(session.is_established());
         pipe
+    }
+
+    pub(crate) fn push_bytes(&mut self, to: usize, pipe: PipeId, bytes: &[u8]) {
+        self.input(to, Input::PipeBytes { pipe, bytes });
+        self.settle();
     }
 
     fn open(&mut self, node: usize, pipe: PipeId, to: Addr) {
@@ -245,7 +241,6 @@ impl Net {
     }
 
     fn close(&mut self, end: End) {
-        self.aborted.push(end);
         let Some(half) = self.ends.remove(&end) else { return };
         if self.ends.remove(&half.other).is_some() {
             self.input(half.other.0, Input::PipeClosed { pipe: half.other.1, reason: PipeEnd::Reset });

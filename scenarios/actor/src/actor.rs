@@ -180,7 +180,10 @@ impl Actor {
                 let (peer, reason) = (self.name(device), reason.to_string());
                 self.observations.push_back(Observation::SessionFailed { peer, reason });
             }
-            Event::SessionFailed { device: None, .. } | Event::Lost { .. } => {}
+            Event::SessionFailed { device: None, reason, .. } => {
+                self.observations.push_back(Observation::Refused { reason: reason.to_string() });
+            }
+            Event::Lost { .. } => {}
             Event::Accepted { stream, device, service, .. } => {
                 let server = Server::new(self.name(device), service);
                 self.servers.insert(stream, server);

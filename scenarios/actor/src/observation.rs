@@ -32,6 +32,11 @@ pub enum Observation {
         /// Why, in the fabric's words.
         reason: String,
     },
+    /// What somebody tried who had not proven who he is was refused.
+    Refused {
+        /// Why, in the fabric's words.
+        reason: String,
+    },
     /// A service of this node got the next message of a stream.
     Received {
         /// Who sent it, as authenticated.
@@ -106,6 +111,8 @@ pub enum Subject {
     Served(String),
     /// A mark.
     Mark(u32),
+    /// Attempts of whoever it was.
+    Strangers,
 }
 
 impl Observation {
@@ -116,6 +123,7 @@ impl Observation {
             | Self::SessionUp { peer }
             | Self::SessionDown { peer, .. }
             | Self::SessionFailed { peer, .. } => Subject::Peer(peer.clone()),
+            Self::Refused { .. } => Subject::Strangers,
             Self::Received { service, .. } => Subject::Served(service.clone()),
             Self::Work { id, .. } => Subject::Work(*id),
             Self::Marked { id } => Subject::Mark(*id),
@@ -128,9 +136,11 @@ impl Observation {
         match self {
             Self::Discovered { .. } | Self::SessionUp { .. } => true,
             Self::Work { seen, .. } => matches!(seen, WorkSeen::Done { .. } | WorkSeen::Unexpected { .. }),
-            Self::SessionDown { .. } | Self::SessionFailed { .. } | Self::Received { .. } | Self::Marked { .. } => {
-                false
-            }
+            Self::SessionDown { .. }
+            | Self::SessionFailed { .. }
+            | Self::Refused { .. }
+            | Self::Received { .. }
+            | Self::Marked { .. } => false,
         }
     }
 }
@@ -143,6 +153,7 @@ impl fmt::Display for Observation {
             Self::SessionUp { peer } => write!(f, "session with {peer} is up"),
             Self::SessionDown { peer, reason } => write!(f, "session with {peer} is down: {reason}"),
             Self::SessionFailed { peer, reason } => write!(f, "no session with {peer}: {reason}"),
+            Self::Refused { reason } => write!(f, "refused a stranger: {reason}"),
             Self::Received { peer, service, work, attempt, index, bytes, intact } => {
                 let state = if *intact { "" } else { ", damaged" };
                 write!(

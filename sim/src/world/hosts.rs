@@ -50,8 +50,7 @@ impl Hosts {
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
-        let [.., a, b, c, d, e, f, g, h] = to.host().octets();
-        let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+        let hash = u128::from_be_bytes(to.host().octets()) as u64;
         let (_, place) = self.look(hash);
         let is_there = place.node != NOBODY.node && to.host() == host_of(hash);
         is_there.then_some((place.node, place.port == to.port()))

@@ -174,6 +174,27 @@ fn new_candidates_without_end_do_not_keep_the_proven_one_from_its_turn() {
 }
 
 #[test]
+fn lies_about_a_device_do_not_keep_the_truth_from_being_dialled() {
+    let mut node = Node::new(&Limits::default());
+    let (truth, lie) = (claim(1), claim(1).with_static(8));
+    let mut dialled = 0;
+    for second in 0..300 {
+        // Always the last heard, the lies are dialled when nothing else counts; and one of them waits for no other.
+        if second % 10 == 0 {
+            node.hears_claim(1, &truth).unwrap();
+            node.wait_millis(1);
+            node.hears_claim(1, &lie).unwrap();
+            node.hears_claim(1, &truth.clone().at_port(9)).unwrap();
+        }
+        if let NextDial::Now(dial) = node.discovery.next_dial(node.now, id(1)) {
+            dialled += u32::from(dial.addr == at(1, 7000) && dial.noise_static == truth.noise_static);
+        }
+        node.wait_millis(1_000);
+    }
+    assert!(dialled >= 3, "{dialled} times in five minutes, with a backoff that lies at its address share");
+}
+
+#[test]
 fn after_a_session_the_last_proven_is_dialled_first_again() {
     let mut node = Node::new(&Limits::default());
     node.hears(1, 1).unwrap();

@@ -71,6 +71,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::SessionUp { .. } => "session-up",
         Observation::SessionDown { .. } => "session-down",
         Observation::SessionFailed { .. } => "session-failed",
+        Observation::Refused { .. } => "refused",
         Observation::Received { .. } => "received",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
         Observation::Work { seen: WorkSeen::Done { .. }, .. } => "work-done",

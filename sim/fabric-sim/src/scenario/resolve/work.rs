@@ -17,8 +17,8 @@ const WORK_BYTES_MAX: u64 = 1 << 40;
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 /// More pieces of work than this are a mistake.
 const WORK_MAX: usize = 100_000;
-const PRIORITY_DEFAULT: u32 = 3;
-const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
+pub(crate) const PRIORITY_DEFAULT: u32 = 3;
+pub(crate) const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
 
 pub(super) fn resolve(
     file: &File,
@@ -62,12 +62,7 @@ fn one(section: &WorkSection, names: &Names, stop_at: Nanos, problems: &mut Prob
     if workers.is_empty() && names.find(&from.value) == Some(to) {
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
     }
-    let usual = match service.as_str() {
-        "echo" => Expect::Echoed,
-        "unread" => Expect::Opened,
-        _ => Expect::Delivered,
-    };
-    let expect = expect.unwrap_or(usual);
+    let expect = expect.unwrap_or(usual(&service));
     let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect };
     Some((workers, work))
 }
@@ -93,6 +88,15 @@ fn streams(section: &WorkSection, problems: &mut Problems) -> usize {
         problems.at(written.span, format!("a node opens from 1 to {STREAMS_MAX} streams"), "out of range");
     }
     streams.clamp(1, STREAMS_MAX) as usize
+}
+
+/// How work with a service ends well unless the file says.
+pub(crate) fn usual(service: &str) -> Expect {
+    match service {
+        "echo" => Expect::Echoed,
+        "unread" => Expect::Opened,
+        _ => Expect::Delivered,
+    }
 }
 
 fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {

@@ -101,7 +101,7 @@ impl Onlooker {
         let Some(fabric) = machine.fabric_node() else { return Ok(()) };
         self.looks += 1;
         let name = self.scenario.node_name(node);
-        tables::judge(&fabric.usage(), fabric.config()).map_err(|how| (TABLES, format!("{name} holds {how}")))
+        tables::judge(&fabric.load(), fabric.config()).map_err(|how| (TABLES, format!("{name} holds {how}")))
     }
 
     fn crosses(&self, node: NodeIndex, bytes: &[u8]) {
