@@ -153,7 +153,7 @@ impl fmt::Display for Observation {
             Self::SessionUp { peer } => write!(f, "session with {peer} is up"),
             Self::SessionDown { peer, reason } => write!(f, "session with {peer} is down: {reason}"),
             Self::SessionFailed { peer, reason } => write!(f, "no session with {peer}: {reason}"),
-            Self::Refused { reason } => write!(f, "refused a stranger: {reason}"),
+            Self::Refused { reason } => write!(f, "refused: {reason}"),
             Self::Received { peer, service, work, attempt, index, bytes, intact } => {
                 let state = if *intact { "" } else { ", damaged" };
                 write!(

@@ -2,13 +2,14 @@
 //!
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
+mod attacks;
 mod deaths;
 mod delivery;
 mod judge;
 mod order;
 mod policy;
 mod sessions;
-pub(crate) mod tables;
+mod tables;
 mod work;
 
 use crate::scenario::Scenario;
@@ -16,6 +17,7 @@ use crate::scenario::resolved::NodeId;
 use scenario_actor::Observation;
 use sim::Time;
 
+pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
 pub(crate) use deaths::Deaths;
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
 
@@ -52,11 +54,12 @@ pub(crate) struct Known {
 }
 
 pub(crate) const WORK_DONE: &str = "work-done";
+pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
+pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
+const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
 const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
 
-/// Judged by looking into nodes.
-pub(crate) const TABLES: &str = "tables-bounded";
 /// Judged by who is heard, and who crashes.
 pub(crate) const DEATHS: &str = "deaths-in-time";
 
@@ -101,14 +104,19 @@ pub(crate) const ALWAYS: &[Known] = &[
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
-        name: TABLES,
-        promise: "Every table of a node is within its bound.",
-        build: || Box::new(judge::Engine(judge::UNTAPPED)),
-    },
-    Known {
         name: DEATHS,
         promise: "No session is called dead while its peer is heard, and none outlives a peer that is gone.",
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: TABLES_BOUNDED,
+        promise: "No node holds more peers, handshakes or sessions than the wire contract bounds.",
+        build: || Box::new(tables::TablesBounded),
+    },
+    Known {
+        name: ATTACKS_FAIL,
+        promise: "Nobody gets in under another's name, each offence gets its answer, and no plaintext is on the wire.",
+        build: || Box::new(attacks::AttacksFail),
     },
     Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },
     Known {
@@ -129,6 +137,11 @@ pub(crate) const EVENTUALLY: &[Known] = &[
         name: WORK_DONE,
         promise: "Every piece of work has ended as expected; what has not is named.",
         build: || Box::new(work::WorkDone::default()),
+    },
+    Known {
+        name: ATTACKS_FELT,
+        promise: "Every attacker has done what it came for, and every victim has felt what the scenario says.",
+        build: || Box::new(attacks::AttacksFelt::default()),
     },
 ];
 

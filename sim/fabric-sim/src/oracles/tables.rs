@@ -1,27 +1,48 @@
-//! Every table of a node is within its bound, as its limits have it.
+//! See [`TablesBounded`].
 
-use fabric::{Config, Load};
+use super::{Check, Outcome, Seen};
+use crate::scenario::Scenario;
+use fabric::Load;
 
-/// What is fuller than it may be.
-pub(crate) fn judge(load: &Load, config: &Config) -> Result<(), String> {
-    let limits = &config.limits;
-    let handshakes = usize::from(limits.handshakes_max).max(1);
-    let sessions = usize::from(limits.sessions_max);
-    let of_one_source = usize::from(limits.handshakes_per_source_max).max(1);
-    let candidates = usize::from(config.discovery.candidates_max).max(1);
-    let tables = [
-        ("peers", load.peers, usize::from(config.discovery.devices_max).max(1)),
-        ("candidates of one device", load.candidates_of_one_device, candidates),
-        ("sessions", load.sessions, sessions),
-        ("unfinished handshakes", load.handshakes, handshakes),
-        ("unfinished handshakes of one source", load.handshakes_of_one_source, of_one_source),
-        // As many as sessions may be refused at a time, and as many as handshakes may linger after theirs.
-        ("endings", load.endings, sessions + handshakes),
-        // Its own that are open, and of the peer's twice as many: half of them may be closed and not read yet.
-        ("streams of one session", load.streams_of_one_session, 4 * usize::from(config.mux.streams_max)),
+/// No node holds more peers, handshakes or sessions than the wire contract bounds.
+pub(super) struct TablesBounded;
+
+impl Check for TablesBounded {
+    fn observe(&mut self, _: &Scenario, _: &Seen) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What is in a node is looked at after each of its inputs.
+    fn conclude(&self, _: &Scenario) -> Outcome {
+        Outcome::Held("after every input".to_owned())
+    }
+}
+
+/// Whether a node's load is within the contract's bounds, whatever the node itself was told. Where there are more nodes than
+/// those allow, a node may be told to hold four sessions, two handshakes and two peers for each.
+pub(super) fn judge(load: &Load, nodes: usize) -> Result<(), String> {
+    let (limits, discovery) = (fabric::Limits::default(), fabric::discovery::Limits::default());
+    let bound = |most: u16, each: usize| usize::from(most).max(each * nodes);
+    let bounds = [
+        ("peers", load.peers, bound(discovery.devices_max, 2)),
+        ("unfinished handshakes", load.handshakes, bound(limits.handshakes_max, 2)),
+        (
+            "unfinished handshakes of one source",
+            load.handshakes_of_one_source,
+            bound(limits.handshakes_per_source_max, 0),
+        ),
+        ("sessions", load.sessions, bound(limits.sessions_max, 4)),
+        ("candidates of one peer", load.candidates_of_one_device, bound(discovery.candidates_max.into(), 0)),
+        // Its own that are open, and of the other side's twice as many: half of them may be closed and not read yet.
+        (
+            "streams of one session",
+            load.streams_of_one_session,
+            4 * usize::from(fabric::mux::Limits::default().streams_max),
+        ),
+        ("sessions that are ending", load.endings, bound(limits.sessions_max, 4)),
     ];
-    match tables.into_iter().find(|(_, used, most)| used > most) {
-        Some((what, used, most)) => Err(format!("{used} {what}, of {most} at most")),
+    match bounds.into_iter().find(|(_, held, most)| held > most) {
+        Some((what, held, most)) => Err(format!("{held} {what}, at most {most} are allowed")),
         None => Ok(()),
     }
 }
@@ -30,34 +51,28 @@ pub(crate) fn judge(load: &Load, config: &Config) -> Result<(), String> {
 mod tests {
     use super::*;
 
-    fn breaks(fill: impl FnOnce(&mut Load)) -> String {
-        let mut load = FULL;
-        fill(&mut load);
-        judge(&load, &Config::default()).unwrap_err()
-    }
-
-    const FULL: Load = Load {
-        peers: 64,
-        handshakes: 64,
-        handshakes_of_one_source: 4,
-        sessions: 256,
-        endings: 320,
-        candidates_of_one_device: 4,
-        streams_of_one_session: 512,
-    };
-
     #[test]
-    fn every_table_is_judged_by_its_own_bound() {
-        judge(&FULL, &Config::default()).unwrap();
-        assert_eq!(breaks(|load| load.peers += 1), "65 peers, of 64 at most");
-        assert_eq!(breaks(|load| load.candidates_of_one_device += 1), "5 candidates of one device, of 4 at most");
-        assert_eq!(breaks(|load| load.sessions += 1), "257 sessions, of 256 at most");
-        assert_eq!(breaks(|load| load.handshakes += 1), "65 unfinished handshakes, of 64 at most");
-        assert_eq!(
-            breaks(|load| load.handshakes_of_one_source += 1),
-            "5 unfinished handshakes of one source, of 4 at most"
-        );
-        assert_eq!(breaks(|load| load.endings += 1), "321 endings, of 320 at most");
-        assert_eq!(breaks(|load| load.streams_of_one_session += 1), "513 streams of one session, of 512 at most");
+    fn each_bound_is_caught_when_it_is_passed_by_one() {
+        let full = Load {
+            peers: 64,
+            handshakes: 64,
+            handshakes_of_one_source: 4,
+            sessions: 256,
+            endings: 256,
+            candidates_of_one_device: 4,
+            streams_of_one_session: 512,
+        };
+        judge(&full, 3).unwrap();
+        for over in [
+            Load { peers: 65, ..full },
+            Load { handshakes: 65, ..full },
+            Load { handshakes_of_one_source: 5, ..full },
+            Load { sessions: 257, ..full },
+            Load { endings: 257, ..full },
+            Load { candidates_of_one_device: 5, ..full },
+            Load { streams_of_one_session: 513, ..full },
+        ] {
+            assert!(judge(&over, 3).unwrap_err().contains("at most"));
+        }
     }
 }

@@ -9,4 +9,4 @@ mod tap;
 mod turns;
 
 pub(crate) use model::ModelSuite;
-pub(crate) use tap::{Tap, node_of, start_label};
+pub(crate) use tap::{Broken, Tap, node_of, start_label};

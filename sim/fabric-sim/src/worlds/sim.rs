@@ -5,32 +5,19 @@ mod watch;
 
 use super::panics;
 use super::parts::Parts;
-use crate::oracles::{NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::attacker::{self, Inspect};
+use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
-use crate::suites::Tap;
+use crate::suites::{Broken, Tap};
 use ::sim::{Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
-use scenario_actor::{Actor, Observation, Part};
+use scenario_actor::{Observation, Part};
 use std::rc::Rc;
 use watch::Onlooker;
 
 pub(crate) use watch::Totals;
-
-/// A machine that oracles may look into.
-pub(crate) trait Inspect {
-    /// The fabric's node in it, if there is one.
-    fn fabric_node(&self) -> Option<&fabric::Node> {
-        None
-    }
-}
-
-impl Inspect for Actor {
-    fn fabric_node(&self) -> Option<&fabric::Node> {
-        Some(self.node())
-    }
-}
 
 /// All that there is to say about one run.
 #[derive(Clone, Debug)]
@@ -80,19 +67,25 @@ where
     M::Command: Debug,
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
+    let devices = parts.device_ids();
     let mut world =
         World::new(config::config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
+    let wiretaps = attacker::install(scenario, &devices, &mut world);
     let mut onlooker = Onlooker::new(scenario, tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     onlooker.conclude(world.now());
     let (mut judge, kept, totals) = onlooker.into_parts();
-    match stopped {
-        Err(panic) => judge.fail(NO_PANIC, panic),
-        Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
-        Ok(_) => {}
+    if let Some((check, how)) = broken_by_engine(stopped) {
+        judge.fail(check, how);
+    }
+    if let Some(how) = wiretaps.complaint() {
+        judge.fail(ATTACKS_FAIL, how);
+    }
+    if let Some(name) = wiretaps.idle() {
+        judge.fail(ATTACKS_FELT, format!("{name} never got to do what it came for"));
     }
     Run {
         ended: world.now(),
@@ -103,6 +96,15 @@ where
         seen: kept,
         totals,
         tail: world.last_events(),
+    }
+}
+
+/// What the engine saw of a run: a panic, or time that did not go on.
+fn broken_by_engine(stopped: Result<Stop, String>) -> Option<Broken> {
+    match stopped {
+        Err(panic) => Some((NO_PANIC, panic)),
+        Ok(Stop::Violated(violation)) if violation.check == "livelock" => Some((NO_LIVELOCK, violation.detail)),
+        Ok(_) => None,
     }
 }
 

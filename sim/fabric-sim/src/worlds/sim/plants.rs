@@ -1,6 +1,7 @@
 //! Every promise is seen broken: whole runs of real nodes with one fault planted in each.
 
-use super::{Inspect, Outcome, Run, run};
+use super::{Outcome, Run, run};
+use crate::attacker::{Inspect, Look};
 use crate::scenario;
 use crate::suites::{ModelSuite, Tap, start_label};
 use core::convert::Infallible;
@@ -114,8 +115,8 @@ struct Faulty {
 }
 
 impl Inspect for Faulty {
-    fn fabric_node(&self) -> Option<&fabric::Node> {
-        Some(self.actor.node())
+    fn look(&self) -> Look<'_> {
+        Look::Node(self.actor.node())
     }
 }
 

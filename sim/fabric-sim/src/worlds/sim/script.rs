@@ -1,6 +1,7 @@
 //! A scripted machine for tests of what looks on at a run: it says its lines at their times.
 
-use super::{Inspect, Run, run};
+use super::{Run, run};
+use crate::attacker::Inspect;
 use crate::scenario::{self, Scenario};
 use crate::suites::Tap;
 use core::convert::Infallible;
@@ -19,8 +20,6 @@ struct Script {
     lines: VecDeque<(Instant, Option<Observation>)>,
     said: VecDeque<Observation>,
 }
-
-impl Inspect for Script {}
 
 impl Machine for Script {
     type Command = Infallible;
@@ -44,6 +43,8 @@ impl Machine for Script {
         self.lines.front().map(|(at, _)| *at)
     }
 }
+
+impl Inspect for Script {}
 
 fn work(id: u32, seen: WorkSeen) -> Observation {
     Observation::Work { id, seen }

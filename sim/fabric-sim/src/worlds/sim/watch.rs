@@ -1,20 +1,20 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
-use super::Inspect;
-use crate::oracles::{DEATHS, Deaths, Judge, Outcome, Seen, TABLES, count, tables};
+use crate::attacker::{Inspect, Look};
+use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH, announces_refused};
 use crate::scenario::Scenario;
-use crate::suites::{Tap, node_of};
+use crate::suites::{Broken, Tap, node_of};
 use ::sim::{Control, NodeIndex, Time, Watch};
 use machine::{Destination, Machine};
 use scenario_actor::{Observation, WorkSeen};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-
-/// A node is looked into after one in so many of its run's events: its tables fill and empty more slowly than that.
-const LOOK_EVERY: u64 = 32;
 
 /// More observations than this are counted only: a report that long has no reader.
 const SEEN_MAX: usize = 100_000;
+
+/// A device id as text; the names of nodes are shorter.
+const DEVICE_ID_LETTERS: usize = 64;
 
 /// Sums over all observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,12 +37,12 @@ pub(super) struct Onlooker {
     names: BTreeMap<String, u32>,
     tap: Tap,
     deaths: Deaths,
-    settled: u64,
-    looks: u64,
     seen: Vec<Seen>,
     totals: Totals,
     /// By node.
     incarnations: Vec<u64>,
+    /// What was found by looking into machines, once for each node.
+    found: BTreeSet<(u32, &'static str)>,
 }
 
 impl Onlooker {
@@ -53,11 +53,10 @@ impl Onlooker {
             names: (0..).zip(&scenario.nodes).map(|(id, node)| (node.name.clone(), id)).collect(),
             tap,
             deaths: Deaths::new(scenario),
-            settled: 0,
-            looks: 0,
             seen: Vec::new(),
             totals: Totals::default(),
             incarnations: Vec::new(),
+            found: BTreeSet::new(),
         }
     }
 
@@ -68,44 +67,35 @@ impl Onlooker {
         }
         let deaths = self.deaths.held().map_or(Outcome::NotJudged("nobody died".into()), Outcome::Held);
         self.judge.settle(DEATHS, deaths);
-        let looks = match self.looks {
-            0 => Outcome::NotJudged("no node was looked into".into()),
-            looks => Outcome::Held(count(looks, "look")),
-        };
-        self.judge.settle(TABLES, looks);
         if let Some((check, how)) = self.tap.take_broken().or_else(|| self.tap.conclude()) {
             self.judge.fail(check, how);
         }
         self.judge.tapped(self.tap.records());
     }
 
-    /// What the latest event of `node` shows of the promises that observations say nothing about.
-    fn look(&mut self, at: Time, node: u32, machine: &impl Inspect) -> Result<(), (&'static str, String)> {
-        if let Some(broken) = self.tap.take_broken() {
-            return Err(broken);
-        }
+    /// Who was heard, and who has a session with somebody who is gone.
+    fn look_for_deaths(&mut self, at: Time, node: NodeIndex, look: &Look<'_>) -> Option<Broken> {
         for (listener, sealer) in self.tap.take_heard() {
             let node = |start: &str| self.names.get(node_of(start)).copied();
             if let (Some(listener), Some(sealer)) = (node(&listener), node(&sealer)) {
                 self.deaths.heard(at, listener, sealer);
             }
         }
-        if let Some(fabric) = machine.fabric_node().filter(|_| !self.deaths.knows(node)) {
-            self.deaths.waits(node, fabric.config().mux.dead_after);
+        let node = node.as_usize() as u32;
+        if let Look::Node(inside) = look
+            && !self.deaths.knows(node)
+        {
+            self.deaths.waits(node, inside.config().mux.dead_after);
         }
-        self.settled += 1;
-        if !self.settled.is_multiple_of(LOOK_EVERY) {
-            return Ok(());
-        }
-        self.deaths.pass(&self.scenario, at).map_err(|how| (DEATHS, how))?;
-        let Some(fabric) = machine.fabric_node() else { return Ok(()) };
-        self.looks += 1;
-        let name = self.scenario.node_name(node);
-        tables::judge(&fabric.load(), fabric.config()).map_err(|how| (TABLES, format!("{name} holds {how}")))
+        self.deaths.pass(&self.scenario, at).err().map(|how| (DEATHS, how))
     }
 
+    /// A hostile node may put on the wire whatever it likes.
     fn crosses(&self, node: NodeIndex, bytes: &[u8]) {
-        self.tap.crosses(self.scenario.node_name(node.as_usize() as u32), bytes);
+        let node = &self.scenario.nodes[node.as_usize()];
+        if node.hostile.is_none() {
+            self.tap.crosses(&node.name, bytes);
+        }
     }
 
     pub(super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
@@ -128,11 +118,49 @@ impl Onlooker {
         }
     }
 
+    fn seen(&self, at: Time, node: NodeIndex, what: Observation) -> Seen {
+        let place = node.as_usize();
+        let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
+        Seen { at, node: place as u32, incarnation, what }
+    }
+
+    /// Looks into a machine: the first promise that what is there breaks.
+    fn look(&mut self, at: Time, node: NodeIndex, look: &Look<'_>) -> Option<Broken> {
+        match look {
+            Look::Nothing => None,
+            Look::Node(inside) => {
+                for refusal in announces_refused(inside.discovery().counters()) {
+                    self.find(at, node, refusal);
+                }
+                self.judge.load(node.as_usize() as u32, &inside.load())
+            }
+            Look::Hostile(peer) => {
+                if peer.is_through() {
+                    self.find(at, node, THROUGH);
+                }
+                peer.complaint().map(|how| (ATTACKS_FAIL, how.to_owned()))
+            }
+        }
+    }
+
+    /// What applications do not see is told as if they did, the first time.
+    fn find(&mut self, at: Time, node: NodeIndex, what: &'static str) {
+        if self.found.insert((node.as_usize() as u32, what)) {
+            let seen = self.seen(at, node, Observation::Refused { reason: what.into() });
+            self.judge.observe(&seen);
+            if what != THROUGH {
+                self.keep(seen);
+            }
+        }
+    }
+
     fn keep(&mut self, seen: Seen) {
-        let is_detail = matches!(
-            seen.what,
-            Observation::Received { .. } | Observation::Work { seen: WorkSeen::Started { .. }, .. }
-        );
+        let is_detail = match &seen.what {
+            Observation::Received { .. } | Observation::Work { seen: WorkSeen::Started { .. }, .. } => true,
+            // Nobody of the scenario: it goes by its id. A flood has a hundred thousand of them.
+            Observation::Discovered { peer } => peer.len() == DEVICE_ID_LETTERS,
+            _ => false,
+        };
         if is_detail {
             return;
         }
@@ -154,15 +182,14 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
-        let place = node.as_usize();
-        let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
-        let seen = Seen { at, node: place as u32, incarnation, what: event.clone() };
         self.count(event);
+        let seen = self.seen(at, node, event.clone());
         if let Some((check, how)) = self.judge.observe(&seen) {
             control.violate(check, how);
         }
-        if let Err(how) = self.deaths.observe(&self.scenario, &seen) {
-            self.judge.fail(DEATHS, how.clone());
+        if let Err(how) = self.deaths.observe(&self.scenario, &seen)
+            && self.judge.fail(DEATHS, how.clone())
+        {
             control.violate(DEATHS, how);
         }
         if let Observation::Marked { id } = event {
@@ -184,8 +211,12 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn settled(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
-        if let Err((check, how)) = self.look(at, node.as_usize() as u32, machine) {
-            self.judge.fail(check, how.clone());
+        let look = machine.look();
+        let died = self.look_for_deaths(at, node, &look);
+        let looked = self.look(at, node, &look);
+        if let Some((check, how)) = self.tap.take_broken().or(looked).or(died)
+            && self.judge.fail(check, how.clone())
+        {
             control.violate(check, how);
         }
     }
