@@ -2,7 +2,7 @@
 
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
-use fabric::identity::{DeviceId, DeviceKey};
+use fabric::identity::DeviceKey;
 use rand_chacha::rand_core::Rng;
 use scenario_actor::{Allow, Bytes32, Directory, Mark, Part, Peer, Work};
 use std::rc::Rc;
@@ -44,9 +44,9 @@ impl Parts {
         }
     }
 
-    /// The device id of every node, as text.
+    /// The device id of every node in the order of names, as text.
     pub(crate) fn device_ids(&self) -> Vec<String> {
-        self.devices.iter().map(|device| DeviceId::from_bytes(device.0).to_string()).collect()
+        self.directory.iter().map(|peer| peer.device_id().to_string()).collect()
     }
 
     fn name(&self, node: NodeId) -> String {
