@@ -77,7 +77,7 @@ impl Check for MessagesInOrder {
                 Ok(())
             }
             Observation::Work { id, seen: WorkSeen::Done { as_expected, messages, bytes } }
-                if *as_expected != Expect::Denied =>
+                if matches!(as_expected, Expect::Echoed | Expect::Delivered) =>
             {
                 self.done(scenario, *id, *messages, *bytes)
             }
