@@ -4,7 +4,7 @@
 use super::resolved::{
     Attacker, Begin, Checks, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
 };
-use super::units::Nanos;
+use super::units::{Nanos, Percent, Skew};
 use core::fmt::Display;
 use core::fmt::Write;
 use scenario_actor::{Expect, MarkKind};
@@ -68,7 +68,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     }
     file.table("links", all);
     file.table("pipes", pipes_table(pipes));
-    file.table("perturb", perturb_table(perturb));
+    file.table("perturb", perturb_table(*perturb));
     if !attackers.is_empty() {
         file.put("attackers", attackers.iter().map(|each| attacker(each, scenario)).collect::<Map<_, _>>());
     }
@@ -90,7 +90,7 @@ fn attacker(attacker: &Attacker, scenario: &Scenario) -> (String, Value) {
     let mut table = Table::default();
     table.put("tap", tap.name());
     table.put("between", between.iter().map(side).collect::<Vec<_>>());
-    table.quantity("at", from, &Default::default());
+    table.quantity("at", from, &Nanos::default());
     if let Some(until) = until {
         table.put("for", Nanos(until.0 - from.0).to_string());
     }
@@ -118,9 +118,9 @@ fn node(node: &Node, scenario: &Scenario) -> Value {
         table.put("hostile", hostile.conduct.name());
         table.put("attacks", hostile.victims.iter().map(|victim| scenario.node_name(*victim)).collect::<Vec<_>>());
     }
-    table.quantity("starts_at", starts_at, &Default::default());
-    table.quantity("clock_offset", clock_offset, &Default::default());
-    table.quantity("clock_skew", clock_skew, &Default::default());
+    table.quantity("starts_at", starts_at, &Nanos::default());
+    table.quantity("clock_offset", clock_offset, &Nanos::default());
+    table.quantity("clock_skew", clock_skew, &Skew::default());
     table.table("disk", disk_changes(disk, &Disk::default()));
     Value::Object(table.0)
 }
@@ -176,11 +176,11 @@ fn pipes_table(pipes: &Pipes) -> Table {
     table
 }
 
-fn perturb_table(perturb: &Perturb) -> Table {
+fn perturb_table(perturb: Perturb) -> Table {
     let Perturb { spurious_timeout, late_drain } = perturb;
     let mut table = Table::default();
-    table.quantity("spurious_timeout", spurious_timeout, &Default::default());
-    table.quantity("late_drain", late_drain, &Default::default());
+    table.quantity("spurious_timeout", spurious_timeout, &Percent::default());
+    table.quantity("late_drain", late_drain, &Percent::default());
     table
 }
 
