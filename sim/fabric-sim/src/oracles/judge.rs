@@ -82,6 +82,7 @@ fn subject(scenario: &Scenario, seen: &Seen) -> String {
         Observation::Discovered { peer }
         | Observation::SessionUp { peer }
         | Observation::SessionDown { peer, .. }
+        | Observation::SessionFailed { peer, .. }
         | Observation::Received { peer, .. } => format!("{me} with {peer}"),
         Observation::Work { .. } | Observation::Refused { .. } | Observation::Marked { .. } => me.to_owned(),
     }
@@ -93,6 +94,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::Discovered { .. } => "discovered",
         Observation::SessionUp { .. } => "session-up",
         Observation::SessionDown { .. } => "session-down",
+        Observation::SessionFailed { .. } => "session-failed",
         Observation::Refused { .. } => "refused",
         Observation::Received { .. } => "received",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
@@ -190,9 +192,15 @@ impl Judge {
             0 => Outcome::NotJudged("no record was sealed".into()),
             records => Outcome::Held(count(records, "record")),
         };
-        let is_open = |judged: &&mut Judged| TAPPED.contains(&judged.name) && judged.outcome.is_none();
-        for judged in self.checks.iter_mut().filter(is_open) {
-            judged.outcome = Some(outcome.clone());
+        for name in TAPPED {
+            self.settle(name, outcome.clone());
+        }
+    }
+
+    /// How a check ended that others judge, unless it was broken.
+    pub(crate) fn settle(&mut self, name: &str, outcome: Outcome) {
+        if let Some(judged) = self.checks.iter_mut().find(|judged| judged.name == name && judged.outcome.is_none()) {
+            judged.outcome = Some(outcome);
         }
     }
 

@@ -193,8 +193,7 @@ fn work_table(work: &Work, scenario: &Scenario) -> Value {
     table.quantity("send", bytes, &Bytes::default());
     table.quantity("chunk", message, &super::resolve::MESSAGE_DEFAULT);
     table.number("priority", u32::from(*priority), super::resolve::PRIORITY_DEFAULT);
-    let usual = if service == "echo" { Expect::Echoed } else { Expect::Delivered };
-    if *expect != usual {
+    if *expect != super::resolve::usual(service) {
         table.put("expect", expectation(*expect));
     }
     Value::Object(table.0)
@@ -204,6 +203,7 @@ const fn expectation(expect: Expect) -> &'static str {
     match expect {
         Expect::Echoed => "echoed",
         Expect::Delivered => "delivered",
+        Expect::Opened => "opened",
         Expect::Denied => "denied",
     }
 }

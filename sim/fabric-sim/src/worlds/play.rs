@@ -4,7 +4,7 @@ use super::sim::{Extras, Onlooker, Run, prepare, run};
 use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
-use crate::suites::{ModelSuite, Tap};
+use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::{Contender, Sink};
 use clap::ValueEnum;
 use core::fmt;
@@ -71,7 +71,7 @@ fn nodes(
     let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
     move |boot, part| {
         let watch = |part: &Part| -> Arc<dyn Suite> {
-            let start = format!("{} start {}", part.name, boot.incarnation);
+            let start = start_label(&part.name, boot.incarnation);
             Arc::new(watched.suite(Arc::clone(&inner), &start))
         };
         let config = limits.of(&part.name);

@@ -6,7 +6,7 @@ mod watch;
 use super::panics;
 use super::parts::Parts;
 use crate::attacker::{self, Inspect, Wiretaps};
-use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::{Broken, Tap};
@@ -99,7 +99,7 @@ where
         world.trace_to(sink);
     }
     let wiretaps = attacker::install(scenario, &devices, &mut world);
-    (world, Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone()), wiretaps)
+    (world, Onlooker::new(scenario, tap.clone()), wiretaps)
 }
 
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
@@ -116,15 +116,12 @@ where
 {
     let (mut world, mut onlooker, wiretaps) = prepare(scenario, seed, extras, tap, make);
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
+    onlooker.conclude(world.now());
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     if let Some((check, how)) = broken_by_engine(stopped) {
         judge.fail(check, how, last);
     }
-    if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
-        judge.fail(check, how, None);
-    }
-    judge.tapped(tap.records());
     if let Some(how) = wiretaps.complaint() {
         judge.fail(ATTACKS_FAIL, how, None);
     }
@@ -169,6 +166,8 @@ where
     world.run(Time::from_nanos(stop_at.0), onlooker)
 }
 
+#[cfg(test)]
+mod plants;
 #[cfg(test)]
 pub(crate) mod script;
 #[cfg(test)]
