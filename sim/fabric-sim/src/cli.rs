@@ -277,7 +277,7 @@ pub(crate) struct ShrinkArgs {
     /// Override a value of the scenario; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Draw the keys of the scenario's [swarm] from the seed
+    /// Draw the keys of the scenario's table `swarm` from the seed
     #[arg(long)]
     pub(crate) swarm: bool,
     /// Draw faults and narrower limits from the seed
@@ -313,7 +313,7 @@ pub(crate) struct DiffArgs {
     /// Override a value in the second run; may be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub(crate) with_set: Vec<String>,
-    /// Draw the keys of [swarm] from the seed
+    /// Draw the keys of the table `swarm` from the seed
     #[arg(long)]
     pub(crate) swarm: bool,
     /// Draw faults and narrower limits from the seed
