@@ -4,7 +4,7 @@
 use super::resolved::{
     Attacker, Begin, Checks, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
 };
-use super::units::{Nanos, Percent, Skew};
+use super::units::{Bytes, Nanos, Percent, Skew};
 use core::fmt::Display;
 use core::fmt::Write;
 use scenario_actor::{Expect, MarkKind};
@@ -179,8 +179,8 @@ fn pipes_table(pipes: &Pipes) -> Table {
 fn perturb_table(perturb: Perturb) -> Table {
     let Perturb { spurious_timeout, late_drain } = perturb;
     let mut table = Table::default();
-    table.quantity("spurious_timeout", spurious_timeout, &Percent::default());
-    table.quantity("late_drain", late_drain, &Percent::default());
+    table.quantity("spurious_timeout", &spurious_timeout, &Percent::default());
+    table.quantity("late_drain", &late_drain, &Percent::default());
     table
 }
 
@@ -190,7 +190,7 @@ fn work_table(work: &Work, scenario: &Scenario) -> Value {
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));
     table.put("open", format!("{}/{service}", scenario.node_name(*to)));
-    table.quantity("send", bytes, &Default::default());
+    table.quantity("send", bytes, &Bytes::default());
     table.quantity("chunk", message, &super::resolve::MESSAGE_DEFAULT);
     table.number("priority", u32::from(*priority), super::resolve::PRIORITY_DEFAULT);
     if *expect != super::resolve::usual(service) {
@@ -330,7 +330,7 @@ fn section(text: &mut String, key: &str, value: &Value) {
 fn line(text: &mut String, key: &str, value: &Value) {
     match value {
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            let items: String = items.iter().map(|item| format!("  {},\n", inline(item))).collect();
+            let items = items.iter().map(|item| format!("  {},\n", inline(item))).collect::<Vec<_>>().concat();
             let _ = write!(text, "{key} = [\n{items}]\n");
         }
         _ => {

@@ -96,7 +96,7 @@ impl Cipher for MeddlingCipher {
     }
 }
 
-/// Every OPEN_ACK grants 1 MiB.
+/// Every `OPEN_ACK` grants 1 MiB.
 fn inflate(mut record: &mut [u8]) {
     while record.len() >= 8 {
         let length = usize::from(u16::from_be_bytes([record[2], record[3]]));
