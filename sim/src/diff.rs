@@ -34,7 +34,7 @@ pub struct Difference {
 pub struct Side {
     /// The event, as a line of a full trace; `None` when the run was over.
     pub line: Option<String>,
-    /// The machine of the event's node, as its `Debug` has it, once it was done with its input; `None` when there is none.
+    /// The machine of the node that the earlier of the two events names, as its `Debug` has it; `None` when there is none.
     pub state: Option<String>,
 }
 
@@ -79,18 +79,32 @@ where
         self.world.run(until, &mut self.watch)
     }
 
-    fn side(&self, place: usize) -> Side {
-        let line = self.lines.borrow().get(place).cloned();
-        let node = line.as_deref().and_then(node_of).and_then(|name| self.world.node(&name));
-        let machine = node.and_then(|node| self.world.machine(node));
-        Side { line, state: machine.map(|machine| format!("{machine:#?}")) }
+    /// How many lines both have alike.
+    fn common(&self, other: &Self) -> usize {
+        let (mine, theirs) = (self.lines.borrow(), other.lines.borrow());
+        mine.iter().zip(&*theirs).take_while(|(mine, theirs)| mine == theirs).count()
+    }
+
+    /// What it has at a place among the lines since its latest step; the next event may belong to a later one.
+    fn line(&mut self, place: usize, until: Time, mut stop: Stop) -> Option<String> {
+        while self.lines.borrow().len() <= place && stop == Stop::Asked {
+            stop = self.world.run(until, &mut self.watch);
+        }
+        self.lines.borrow().get(place).cloned()
+    }
+
+    /// What the node of this name is now.
+    fn state(&self, node: Option<&str>) -> Option<String> {
+        let machine = self.world.machine(self.world.node(node?)?)?;
+        Some(format!("{machine:#?}"))
     }
 }
 
-/// The node that a line of a full trace names.
-fn node_of(line: &str) -> Option<String> {
-    let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    line.get("node")?.as_str().map(str::to_owned)
+/// The node that the earlier of two lines names: the other run has not come so far, or has come past it.
+fn node_of(lines: [&Option<String>; 2]) -> Option<String> {
+    let parsed = lines.into_iter().flatten().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let first = parsed.min_by_key(|line| line.get("at").and_then(serde_json::Value::as_u64))?;
+    first.get("node")?.as_str().map(str::to_owned)
 }
 
 /// Runs both until `until`, or until they differ. `None` when they are the same to the last event.
@@ -105,17 +119,22 @@ where
     let mut before = None;
     loop {
         let begun = left.world.events();
-        let stops = [left.step(until), right.step(until)];
-        let lines = (left.lines.borrow(), right.lines.borrow());
-        if *lines.0 == *lines.1 && stops[0] == stops[1] {
-            before = lines.0.last().cloned().or(before);
-            if stops[0] != Stop::Asked {
-                return None;
-            }
-            continue;
+        let (left_stop, right_stop) = (left.step(until), right.step(until));
+        let place = left.common(&right);
+        before = place.checked_sub(1).and_then(|last| left.lines.borrow().get(last).cloned()).or(before);
+        let is_same = [&left, &right].iter().all(|run| run.lines.borrow().len() == place) && left_stop == right_stop;
+        if !is_same {
+            let lines = [left.line(place, until, left_stop), right.line(place, until, right_stop)];
+            let node = node_of(lines.each_ref());
+            let [first, second] = lines;
+            let sides = [
+                Side { line: first, state: left.state(node.as_deref()) },
+                Side { line: second, state: right.state(node.as_deref()) },
+            ];
+            return Some(Difference { event: begun + place as u64, before, sides });
         }
-        let place = lines.0.iter().zip(&*lines.1).take_while(|(left, right)| left == right).count();
-        let before = place.checked_sub(1).and_then(|last| lines.0.get(last).cloned()).or(before);
-        return Some(Difference { event: begun + place as u64, before, sides: [left.side(place), right.side(place)] });
+        if left_stop != Stop::Asked {
+            return None;
+        }
     }
 }

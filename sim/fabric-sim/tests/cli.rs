@@ -344,6 +344,7 @@ fn two_runs_are_compared_to_the_first_event_that_differs() {
     assert!(seeds.stdout.starts_with("event ") && seeds.stdout.contains("second  {\"event\":"), "{}", seeds.stdout);
     let loss = fabric_sim(&[&calm[..], &["--with-set", "links.default.loss=100%"]].concat());
     let lines: Vec<_> = loss.stdout.lines().collect();
+    assert!(lines[2..4].iter().all(|line| line.contains("{\"event\":")), "neither is over: {lines:?}");
     assert!(
         lines[2].contains("DatagramIn") && !lines[3].contains("DatagramIn"),
         "what arrives once, and once does not: {lines:?}"

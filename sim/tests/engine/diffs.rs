@@ -115,5 +115,10 @@ fn two_seeds_part_at_the_first_event_of_their_traces_that_differs() {
     assert_eq!(found.event, parts as u64);
     assert_eq!(found.before.as_ref(), parts.checked_sub(1).map(|last| &one[last]));
     assert_eq!(found.sides.map(|side| side.line.unwrap()), [one[parts].clone(), other[parts].clone()]);
+    // A longer input of the one must not look like the end of the other.
+    for seed in 5..15 {
+        let found = first_difference(rough_lab(4), rough_lab(seed), Time::from_millis(5_000)).unwrap();
+        assert!(found.sides.iter().all(|side| side.line.is_some()), "seed {seed}: {found:?}");
+    }
     assert_eq!(first_difference(rough_lab(4), rough_lab(4), Time::from_millis(5_000)), None);
 }
