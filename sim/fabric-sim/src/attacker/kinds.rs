@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-fn name<T: PartialEq>(all: &[(&'static str, T)], kind: T) -> &'static str {
-    all.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
+fn name<T: PartialEq>(all: &[(&'static str, T)], kind: &T) -> &'static str {
+    all.iter().find(|(_, known)| known == kind).map_or("", |(name, _)| name)
 }
 
 /// What a man in the middle does.
@@ -31,7 +31,7 @@ impl TapKind {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, self)
+        name(&Self::ALL, &self)
     }
 }
 
@@ -80,6 +80,6 @@ impl Conduct {
     ];
 
     pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, self)
+        name(&Self::ALL, &self)
     }
 }

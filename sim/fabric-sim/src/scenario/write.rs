@@ -90,7 +90,7 @@ fn attacker(attacker: &Attacker, scenario: &Scenario) -> (String, Value) {
     let mut table = Table::default();
     table.put("tap", tap.name());
     table.put("between", between.iter().map(side).collect::<Vec<_>>());
-    table.quantity("at", from, &Default::default());
+    table.quantity("at", from, &Nanos::default());
     if let Some(until) = until {
         table.put("for", Nanos(until.0 - from.0).to_string());
     }
