@@ -146,13 +146,11 @@ impl Attack for Script {
         let Some(act) = self.act.as_mut().filter(|act| act.pipe == pipe) else { return 0 };
         let to_send = &mut act.to_send;
         act.session.fill(room, &mut |space| {
-            // What does not fit waits for more room.
-            if to_send.front().is_none_or(|record| record.len() > space.len()) {
-                return 0;
-            }
-            let Some(record) = to_send.pop_front() else { return 0 };
-            space[..record.len()].copy_from_slice(&record);
-            record.len()
+            let Some(record) = to_send.front().filter(|record| record.len() <= space.len()) else { return 0 };
+            let length = record.len();
+            space[..length].copy_from_slice(record);
+            to_send.pop_front();
+            length
         })
     }
 

@@ -16,7 +16,6 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
-pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT};
 
 /// Settles all of `file`. `None` when that left problems.
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
