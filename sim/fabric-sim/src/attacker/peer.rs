@@ -153,7 +153,7 @@ impl HostilePeer {
         let victims = hostile.victims.iter().filter_map(|victim| id(scenario.node_name(*victim)));
         let victims: BTreeMap<_, _> = victims.map(|device| (device, None)).collect();
         let others = part.peers.iter().map(|peer| device_id(&peer.device.0));
-        let others: Vec<_> = others.filter(|device| !victims.contains_key(device)).collect();
+        let others: Vec<_> = others.filter(|id| *id != device.device_id() && !victims.contains_key(id)).collect();
         Self {
             attack: attack(hostile.conduct, &others),
             victims,
