@@ -84,7 +84,13 @@ fn rough_links(scenario: &Scenario, heals_at: Nanos, strength: Strength, seed: u
     let alike = rough(&mut shared, scenario.link, strength);
     let all = (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to))).filter(|(from, to)| from != to);
     let direction = |(from, to)| {
-        let profile = if all_alike { alike } else { rough(&mut dice, link(scenario, from, to), strength) };
+        let own = link(scenario, from, to);
+        let profile = if all_alike {
+            // A fault makes no link better than it is.
+            Link { rate: alike.rate.or(own.rate), burst: alike.burst.or(own.burst), ..alike }
+        } else {
+            rough(&mut dice, own, strength)
+        };
         let what = What::Link(from, to, profile);
         Fault { begin: Begin::At(Nanos(0)), lasts: Some(heals_at), what }
     };
