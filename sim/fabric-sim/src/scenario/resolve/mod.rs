@@ -16,8 +16,6 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
-#[cfg(test)]
-pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
 /// Settles all of `file`. `None` when that left problems.
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
