@@ -12,9 +12,9 @@ impl Check for TablesBounded {
         Ok(())
     }
 
-    /// What is in a node is looked at after each of its inputs.
+    /// What is in a node is looked at by who looks on at the run.
     fn conclude(&self, _: &Scenario) -> Outcome {
-        Outcome::Held("after every input".to_owned())
+        Outcome::Held("at every look".to_owned())
     }
 }
 

@@ -144,13 +144,16 @@ fn drop_null(schema: &mut serde_json::Value) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use core::sync::atomic::{AtomicU32, Ordering};
     use proptest::prelude::*;
 
     const FLAKY_HUB: &str = include_str!("../../../../scenarios/flaky-hub.toml");
 
-    /// Loads `text` as a file of this name would be; the name is this test's own.
+    /// Loads `text` as a file whose name ends so would be.
     fn load_text(name: &str, text: &str) -> Result<Scenario, String> {
-        let path = std::env::temp_dir().join(format!("fabric-sim-{}-{name}", std::process::id()));
+        static FILES: AtomicU32 = AtomicU32::new(0); // tests run side by side
+        let number = FILES.fetch_add(1, Ordering::Relaxed);
+        let path = std::env::temp_dir().join(format!("fabric-sim-{}-{number}-{name}", std::process::id()));
         std::fs::write(&path, text).unwrap();
         let loaded = load(&path, &[]).map_err(|invalid| invalid.render(Style { colour: false, width: 100 }));
         std::fs::remove_file(&path).unwrap();
