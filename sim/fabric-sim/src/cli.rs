@@ -2,7 +2,7 @@
 
 use crate::nemesis::{Mode, Profile};
 use crate::scenario::units::{Nanos, Unit};
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -136,6 +136,12 @@ With the Even Better TOML extension, a scenario that begins with this line is ch
 
 {EXIT_CODES}"))]
     Schema,
+    /// One node of a run over real sockets
+    #[command(hide = true)]
+    NodeProcess,
+    /// Removes what a run over real sockets leaves, when it is over
+    #[command(hide = true)]
+    JanitorProcess,
     /// Print completions for a shell
     #[command(after_help = format!("\
 Examples:
@@ -166,6 +172,9 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
+    /// Where the nodes live: in the simulator, or as processes with real sockets, in real time
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Real)]
     pub(crate) suite: SuiteKind,

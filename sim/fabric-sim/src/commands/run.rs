@@ -6,8 +6,8 @@ use crate::report::{Head, human, json};
 use crate::scenario;
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
-use crate::worlds::play;
 use crate::worlds::sim::Run;
+use crate::worlds::{World, play, tcp};
 use ::sim::Sink;
 use std::cell::RefCell;
 use std::fs::{self, File};
@@ -19,6 +19,9 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
     let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
+    if args.world == World::Tcp {
+        return run_tcp(args, &head, terminal);
+    }
     let trace = Trace::open(args).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Usage
@@ -28,16 +31,42 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let wall = watch.millis();
     finish_trace(trace, terminal)?;
     let exit = judge(&run, || play(&drawn, args.seed, args.suite, None));
-    let result = format!("{:#}\n", json::result(&head, &run, exit));
+    report(args, &head, &run, exit, wall, terminal)
+}
+
+/// Real processes and sockets take no trace, and a second run would be another one.
+fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+    if let Some(dir) = &args.out {
+        make_dir(dir).map_err(|error| {
+            terminal.say(&format!("error: {error}"));
+            Exit::Usage
+        })?;
+    }
+    let watch = Stopwatch::start();
+    let run = tcp::run(&head.scenario, args.seed, args.suite, |_| true).map_err(|error| {
+        terminal.say(&format!("error: {error}"));
+        Exit::Internal
+    })?;
+    let exit = match () {
+        () if run.failed() => Exit::Failed,
+        () if run.showed_nothing() => Exit::Nothing,
+        () => Exit::Held,
+    };
+    report(args, head, &run, exit, watch.millis(), terminal)
+}
+
+/// Says what came of a run, in every way that was asked for.
+fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, wall: u64, terminal: &Terminal) -> Result<(), Exit> {
+    let result = format!("{:#}\n", json::result(head, run, exit));
     if let Some(dir) = &args.out {
         write_result(&dir.join("result.json"), &result, terminal)?;
     }
     match args.format {
-        Format::Human => terminal.say(&human::summary(&head, &run, exit, wall, terminal)),
+        Format::Human => terminal.say(&human::summary(head, run, exit, wall, terminal)),
         Format::Json => terminal.result(&result)?,
     }
     if args.format == Format::Json && exit != Exit::Held {
-        terminal.say(&human::next_steps(&head, exit, terminal));
+        terminal.say(&human::next_steps(head, exit, terminal));
     }
     if exit == Exit::Held { Ok(()) } else { Err(exit) }
 }
@@ -74,7 +103,7 @@ impl Trace {
         let path = match (&args.trace, &args.out) {
             (Some(file), _) => file.clone(),
             (None, Some(dir)) => {
-                fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
+                make_dir(dir)?;
                 dir.join("trace.jsonl")
             }
             (None, None) => return Ok(None),
@@ -98,6 +127,10 @@ impl Trace {
         let written = core::mem::replace(first_error, Ok(())).and_then(|()| file.flush());
         written.map_err(|error| format!("`{}` cannot be written: {error}", self.path.display()))
     }
+}
+
+fn make_dir(dir: &Path) -> Result<(), String> {
+    fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))
 }
 
 fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {

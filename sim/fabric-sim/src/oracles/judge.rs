@@ -71,6 +71,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::SessionUp { .. } => "session-up",
         Observation::SessionDown { .. } => "session-down",
         Observation::Received { .. } => "received",
+        Observation::Refused { .. } => "refused",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
         Observation::Work { seen: WorkSeen::Done { .. }, .. } => "work-done",
         Observation::Work { seen: WorkSeen::Failed { .. }, .. } => "work-failed",
@@ -153,6 +154,22 @@ impl Judge {
         let is_open = |judged: &&mut Judged| TAPPED.contains(&judged.name) && judged.outcome.is_none();
         for judged in self.checks.iter_mut().filter(is_open) {
             judged.outcome = Some(outcome.clone());
+        }
+    }
+
+    /// Whether every promise that must come about some day has: no deadline needs to be waited for.
+    pub(crate) fn is_content(&self) -> bool {
+        let holds = |judged: &Judged| match &judged.outcome {
+            Some(outcome) => !matches!(outcome, Outcome::Failed(_)),
+            None => !matches!(judged.check.conclude(&self.scenario), Outcome::Failed(_)),
+        };
+        self.checks.iter().filter(|judged| judged.by.is_some()).all(holds)
+    }
+
+    /// Nothing in this world can show whether these promises are kept.
+    pub(crate) fn cannot(&mut self, names: &[&str], why: &str) {
+        for judged in self.checks.iter_mut().filter(|judged| names.contains(&judged.name)) {
+            judged.outcome.get_or_insert_with(|| Outcome::NotJudged(why.to_owned()));
         }
     }
 

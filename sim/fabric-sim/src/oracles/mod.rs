@@ -50,7 +50,7 @@ pub(crate) struct Known {
 
 pub(crate) const WORK_DONE: &str = "work-done";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
+pub(crate) const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
 
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";

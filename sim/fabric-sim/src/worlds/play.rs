@@ -8,10 +8,12 @@ use clap::ValueEnum;
 use core::fmt;
 use fabric::suite::{RealSuite, Suite};
 use scenario_actor::Actor;
+use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 /// Which cryptography nodes are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum SuiteKind {
     /// X25519, ChaCha20-Poly1305, BLAKE2s and Ed25519
     Real,
@@ -28,13 +30,20 @@ impl fmt::Display for SuiteKind {
     }
 }
 
+impl SuiteKind {
+    /// The suite itself.
+    pub(crate) fn suite(self) -> Arc<dyn Suite> {
+        match self {
+            Self::Real => Arc::new(RealSuite),
+            Self::Model => Arc::new(ModelSuite),
+        }
+    }
+}
+
 /// One run. Every event goes to `sink`, if there is one.
 pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
     let tap = Tap::default();
-    let inner: Arc<dyn Suite> = match suite {
-        SuiteKind::Real => Arc::new(RealSuite),
-        SuiteKind::Model => Arc::new(ModelSuite),
-    };
+    let inner = suite.suite();
     let (watched, limits) = (tap.clone(), drawn.limits.clone());
     run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
         let start = format!("{} start {}", part.name, boot.incarnation);

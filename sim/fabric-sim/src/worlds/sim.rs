@@ -14,8 +14,9 @@ use core::fmt::Debug;
 use machine::{Boot, Machine};
 use scenario_actor::{Observation, Part};
 use std::rc::Rc;
-use watch::Onlooker;
 
+pub(super) use config::config;
+pub(super) use watch::Onlooker;
 pub(crate) use watch::Totals;
 
 /// All that there is to say about one run.
@@ -67,7 +68,7 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let mut world =
-        World::new(config::config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
+        World::new(config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }

@@ -24,8 +24,8 @@ pub(crate) struct Totals {
     pub(crate) omitted: u64,
 }
 
-pub(super) struct Onlooker {
-    pub(super) judge: Judge,
+pub(in super::super) struct Onlooker {
+    pub(in super::super) judge: Judge,
     tap: Tap,
     seen: Vec<Seen>,
     totals: Totals,
@@ -34,11 +34,24 @@ pub(super) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(super) fn new(judge: Judge, tap: Tap) -> Self {
+    pub(in super::super) fn new(judge: Judge, tap: Tap) -> Self {
         Self { judge, tap, seen: Vec::new(), totals: Totals::default(), incarnations: Vec::new() }
     }
 
-    pub(super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
+    /// What was kept so far.
+    pub(in super::super) fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Takes in one observation. The first promise that it breaks: its name, and how.
+    pub(in super::super) fn see(&mut self, seen: Seen) -> Option<(&'static str, String)> {
+        self.count(&seen.what);
+        let broken = self.judge.observe(&seen);
+        self.keep(seen);
+        broken
+    }
+
+    pub(in super::super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
         (self.judge, self.seen, self.totals)
     }
 
@@ -87,14 +100,12 @@ impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
         let place = node.as_usize();
         let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
         let seen = Seen { at, node: place as u32, incarnation, what: event.clone() };
-        self.count(event);
-        if let Some((check, how)) = self.judge.observe(&seen) {
+        if let Some((check, how)) = self.see(seen) {
             control.violate(check, how);
         }
         if let Observation::Marked { id } = event {
             control.fire(*id);
         }
-        self.keep(seen);
     }
 
     fn settled(&mut self, _: Time, _: NodeIndex, _: &M, control: &mut Control<M::Command>) {
