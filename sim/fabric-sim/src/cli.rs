@@ -95,6 +95,18 @@ One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
     Merge(MergeArgs),
+    /// Run a scenario in several worlds and compare what applications saw
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim conform scenarios/first-contact.toml
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp --seed 7
+  fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
+
+Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
+that they differ, 4 that the simulator itself is not deterministic.
+
+{EXIT_CODES}"))]
+    Conform(ConformArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -187,6 +199,24 @@ pub(crate) struct RunArgs {
     /// Write result.json and trace.jsonl to this directory
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// Which worlds; those that the scenario names unless said
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WORLD,WORLD")]
+    pub(crate) worlds: Option<Vec<World>>,
+    /// Decides everything that is left to chance; decimal or 0x...
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// What to print: a comparison to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@
 
 mod cli;
 mod commands;
+mod conform;
 mod nemesis;
 mod oracles;
 mod report;

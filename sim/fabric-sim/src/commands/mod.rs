@@ -1,6 +1,7 @@
 //! One module a command: each takes its arguments and says how the program ends.
 
 mod check;
+mod conform;
 mod list;
 mod new;
 mod run;
@@ -16,6 +17,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Run(args) => run::run(args, terminal),
         Command::Sweep(args) => sweep::sweep(args, terminal),
         Command::Merge(args) => sweep::merge(args, terminal),
+        Command::Conform(args) => conform::conform(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),

@@ -36,6 +36,14 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
 
 /// Real processes and sockets take no trace, and a second run would be another one.
 fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+    let lack = scenario::tcp_lacks(&head.scenario).or_else(|| {
+        let unknown = [(args.nemesis.is_some(), "--nemesis"), (args.trace.is_some(), "--trace")];
+        unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")))
+    });
+    if let Some(lack) = lack {
+        terminal.say(&format!("error: the world `tcp` cannot run this: {lack}"));
+        return Err(Exit::Usage);
+    }
     if let Some(dir) = &args.out {
         make_dir(dir).map_err(|error| {
             terminal.say(&format!("error: {error}"));

@@ -17,6 +17,7 @@ mod tree;
 pub(crate) mod units;
 
 pub(crate) use problem::Style;
+pub(crate) use resolve::tcp_lacks;
 pub(crate) use resolved::Scenario;
 pub(crate) use source::read as read_text;
 

@@ -3,6 +3,7 @@
 //! Nodes are named by their place in the order of names, which is also the simulator's.
 
 use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
+use crate::worlds::World;
 use scenario_actor::{Expect, MarkKind};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -28,6 +29,9 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<Fault>,
     pub(crate) checks: Checks,
     pub(crate) swarm: BTreeMap<String, serde_json::Value>,
+    /// Where it is meant to run; the run itself does not depend on it.
+    #[serde(skip)]
+    pub(crate) worlds: Vec<World>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -96,6 +100,9 @@ pub(crate) struct Work {
     pub(crate) message: Range<Bytes>,
     pub(crate) priority: u8,
     pub(crate) expect: Expect,
+    /// Where it is written, as `file.toml:12`.
+    #[serde(skip)]
+    pub(crate) place: String,
 }
 
 /// What a node reports once; its id is its place, and the number of the trigger that it fires.

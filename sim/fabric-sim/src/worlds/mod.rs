@@ -25,11 +25,6 @@ pub(crate) enum World {
     Tcp,
 }
 
-impl World {
-    /// All of them, by name.
-    pub(crate) const NAMES: [(&'static str, Self); 2] = [("sim", Self::Sim), ("tcp", Self::Tcp)];
-}
-
 impl fmt::Display for World {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
