@@ -1,6 +1,6 @@
 //! A node's storage: values by key that may fail, tear and rot, as `machine`'s contract allows.
 
-use crate::fate::{Chance, Delay, Key};
+use crate::fate::{Chance, Delay, Key, NameHash};
 use std::collections::{BTreeMap, VecDeque};
 
 /// How one node's storage behaves. The default is perfect and immediate.
@@ -33,6 +33,24 @@ pub struct StoreFate {
     pub delay: machine::Duration,
     /// It is refused.
     pub failed: bool,
+}
+
+/// What a crash leaves of a write that it interrupts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CrashFate {
+    /// The new value.
+    Kept,
+    /// The old value.
+    Lost,
+    /// So many bytes of the new value, and then the old one's.
+    Torn(u32),
+}
+
+/// A value about which a [`Ledger`](crate::ledger::Ledger) may have the last word.
+pub(crate) struct Value<'a> {
+    /// The number of its write, or the hash of its key.
+    pub(crate) number: u64,
+    pub(crate) bytes: &'a [u8],
 }
 
 #[derive(Debug)]
@@ -100,44 +118,69 @@ impl Disk {
         Some((key, !failed))
     }
 
-    /// Power is lost: each pending write is there, not there, or torn.
-    pub(crate) fn crash(&mut self, root: Key) -> Damage {
+    /// Power is lost: each pending write is there, not there, or torn, as `decide` has it.
+    pub(crate) fn crash(&mut self, root: Key, mut decide: impl FnMut(&Value<'_>, CrashFate) -> CrashFate) -> Damage {
         let mut damage = Damage::default();
         while let Some(write) = self.pending.pop_front() {
-            let key = root.number(write.number);
-            let half = Chance::from_percent(50);
             if write.failed {
                 continue;
             }
-            if self.profile.torn.hits(key.draw(lane::TORN)) {
-                let at = key.within(lane::TORN_AT, 0, write.bytes.len() as u64) as usize;
-                let mut torn = write.bytes;
-                let old = self.durable.remove(&write.key).unwrap_or_default();
-                torn.truncate(at);
-                torn.extend_from_slice(old.get(at..).unwrap_or_default());
-                self.durable.insert(write.key, torn);
-                damage.torn += 1;
-            } else if half.hits(key.draw(lane::KEPT)) {
-                self.durable.insert(write.key, write.bytes);
-            } else {
-                damage.lost += 1;
+            let drawn = self.profile.interrupts(root.number(write.number), write.bytes.len());
+            match decide(&Value { number: write.number, bytes: &write.bytes }, drawn) {
+                CrashFate::Torn(at) => {
+                    let at = at as usize;
+                    let mut torn = write.bytes;
+                    let old = self.durable.remove(&write.key).unwrap_or_default();
+                    torn.truncate(at);
+                    torn.extend_from_slice(old.get(at..).unwrap_or_default());
+                    self.durable.insert(write.key, torn);
+                    damage.torn += 1;
+                }
+                CrashFate::Kept => {
+                    self.durable.insert(write.key, write.bytes);
+                }
+                CrashFate::Lost => damage.lost += 1,
             }
         }
         damage
     }
 
-    /// Time has gnawed at the values by the `incarnation`-th start.
-    pub(crate) fn rot(&mut self, root: Key, incarnation: u64) -> Damage {
+    /// Time has gnawed at the values by the `incarnation`-th start, as `decide` has it.
+    pub(crate) fn rot(
+        &mut self,
+        root: Key,
+        incarnation: u64,
+        mut decide: impl FnMut(&Value<'_>, Option<u32>) -> Option<u32>,
+    ) -> Damage {
         let mut damage = Damage::default();
-        for (name, value) in &mut self.durable {
-            let key = root.named(name).number(incarnation);
-            if !value.is_empty() && self.profile.rot.hits(key.draw(lane::ROT)) {
-                let bit = key.within(lane::ROT_BIT, 0, value.len() as u64 * 8 - 1) as usize;
-                value[bit / 8] ^= 1 << (bit % 8);
+        for (name, value) in self.durable.iter_mut().filter(|(_, value)| !value.is_empty()) {
+            let drawn = self.profile.rots(root.named(name).number(incarnation), value.len());
+            let number = NameHash::of(name).as_u64();
+            let bit = decide(&Value { number, bytes: value }, drawn);
+            if let Some((bit, byte)) = bit.and_then(|bit| Some((bit, value.get_mut(bit as usize / 8)?))) {
+                *byte ^= 1 << (bit % 8);
                 damage.rotten += 1;
             }
         }
         damage
+    }
+}
+
+impl DiskProfile {
+    /// What `key`'s write of `length` bytes meets when a crash interrupts it.
+    fn interrupts(&self, key: Key, length: usize) -> CrashFate {
+        if self.torn.hits(key.draw(lane::TORN)) {
+            CrashFate::Torn(key.within(lane::TORN_AT, 0, length as u64) as u32)
+        } else if Chance::from_percent(50).hits(key.draw(lane::KEPT)) {
+            CrashFate::Kept
+        } else {
+            CrashFate::Lost
+        }
+    }
+
+    /// Which bit of `key`'s value of `length` bytes is flipped, if one is.
+    fn rots(&self, key: Key, length: usize) -> Option<u32> {
+        self.rot.hits(key.draw(lane::ROT)).then(|| key.within(lane::ROT_BIT, 0, length as u64 * 8 - 1) as u32)
     }
 }
 
@@ -150,7 +193,7 @@ mod tests {
         disk.begin("k", &[1; 8], StoreFate::default());
         disk.complete();
         disk.begin("k", &[2; 8], StoreFate::default());
-        let damage = disk.crash(Key::root(seed));
+        let damage = disk.crash(Key::root(seed), |_, drawn| drawn);
         (disk.stored()["k"].clone(), damage)
     }
 
@@ -176,7 +219,7 @@ mod tests {
         let mut disk = Disk::new(DiskProfile { rot: Chance::ALWAYS, ..DiskProfile::default() });
         disk.begin("k", &[0; 8], StoreFate::default());
         disk.complete();
-        assert_eq!(disk.rot(Key::root(1), 1).rotten, 1);
+        assert_eq!(disk.rot(Key::root(1), 1, |_, drawn| drawn).rotten, 1);
         assert_eq!(disk.stored()["k"].iter().map(|byte| byte.count_ones()).sum::<u32>(), 1);
     }
 

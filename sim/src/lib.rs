@@ -26,7 +26,7 @@ mod watch;
 mod world;
 
 pub use clock::Clock;
-pub use disk::{DiskProfile, StoreFate};
+pub use disk::{CrashFate, DiskProfile, StoreFate};
 pub use fate::{Chance, Delay};
 pub use fault::{Begin, Counts, CrashKind, Fault, Partitions, Planned};
 pub use link::{Burst, Directions, LinkProfile, PacketFate};

@@ -138,6 +138,17 @@ impl End {
     }
 }
 
+/// What chance makes of a pipe's dials.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// It leaves them to the acceptor.
+    Usual,
+    /// There is none.
+    Silence,
+    /// They are refused although somebody listens.
+    Refusal,
+}
+
 #[derive(Debug)]
 pub(crate) struct Pipe {
     /// Of the run; what taps know it by.
@@ -149,6 +160,7 @@ pub(crate) struct Pipe {
     pub(crate) dialled_at: Time,
     /// The acceptor has it.
     pub(crate) accepted: bool,
+    pub(crate) answer: Answer,
     /// Whether the dialler's port is one that the acceptor listens on.
     pub(crate) port_matches: bool,
     /// Scheduled events that name this pipe: it is kept until there are none.

@@ -178,7 +178,7 @@ pub(crate) struct RunArgs {
     /// Override a value of the scenario; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
-    /// Draw the keys of the scenario's [swarm] from the seed
+    /// Draw the keys of the scenario's swarm table from the seed
     #[arg(long)]
     pub(crate) swarm: bool,
     /// Draw faults and narrower limits from the seed
@@ -244,9 +244,12 @@ pub(crate) struct SweepArgs {
     /// Draw faults and narrower limits from every seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Leave the keys of [swarm] as the scenario has them
+    /// Leave the keys of the swarm table as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Run every seed that passes once only: nothing is compared with a second run or the real suite
+    #[arg(long)]
+    pub(crate) once: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,

@@ -14,7 +14,8 @@ const BENCH: &str = "tests/scenarios/bench.toml";
 
 #[test]
 fn every_command_has_help_with_examples_and_exit_codes() {
-    for command in [None, Some("run"), Some("check"), Some("list"), Some("new"), Some("schema"), Some("completions")] {
+    let commands = ["run", "sweep", "merge", "check", "list", "new", "schema", "completions"];
+    for command in [None].into_iter().chain(commands.map(Some)) {
         let args: Vec<_> = command.into_iter().chain(["--help"]).collect();
         let help = fabric_sim(&args);
         assert_eq!(help.code, Some(0));
@@ -58,6 +59,9 @@ fn json_goes_to_stdout_in_a_stable_order_and_equal_runs_give_equal_bytes() {
         "scenario_hash",
         "seed",
         "build",
+        "mode",
+        "suite",
+        "drawn",
         "verdict",
         "virtual_ns",
         "events",

@@ -28,8 +28,7 @@ where
         let mut seed = [0; 32];
         stream(self.net.roots.seed, &format!("node {name} {incarnation}")).fill_bytes(&mut seed);
         if incarnation > 0 {
-            let damage = self.net.disks[index as usize].rot(self.net.roots.disk.named(name), incarnation);
-            self.net.count_damage(damage);
+            self.net.rot(index, incarnation);
         }
         let stored = self.net.disks[index as usize].stored().clone();
         let boot = Boot { now: node.clock.read(self.net.now), incarnation, seed, stored };
@@ -57,9 +56,7 @@ where
         }
         self.net.record(Kind::Crash, index, NodeIndex::NONE, self.nodes[index as usize].rest.incarnation, 0, None);
         self.net.counts.crashes += 1;
-        let root = self.net.roots.disk.named(&self.net.names[index as usize]);
-        let damage = self.net.disks[index as usize].crash(root);
-        self.net.count_damage(damage);
+        self.net.interrupt_writes(index);
         for (pipe, side) in core::mem::take(&mut self.net.ends[index as usize]).into_values() {
             self.net.close_end(pipe, side);
             if kind == CrashKind::Process && self.net.pipes[pipe as usize].accepted {

@@ -347,7 +347,29 @@ impl Net {
         self.push_for(node, fate.delay, Event::Stored(pending));
     }
 
-    pub(super) fn count_damage(&mut self, damage: Damage) {
+    /// Power is lost while the node's disk writes.
+    pub(super) fn interrupt_writes(&mut self, node: u32) {
+        let Self { ledger, now, disks, .. } = self;
+        let root = self.roots.disk.named(&self.names[node as usize]);
+        let damage = disks[node as usize].crash(root, |write, drawn| {
+            let address = Address::Interrupted { node: NodeIndex(node), number: write.number };
+            ledger.interrupted(Subject::of(address, *now, write.bytes), drawn)
+        });
+        self.count_damage(damage);
+    }
+
+    /// The node's values have rotted by its `incarnation`-th start.
+    pub(super) fn rot(&mut self, node: u32, incarnation: u64) {
+        let Self { ledger, now, disks, .. } = self;
+        let root = self.roots.disk.named(&self.names[node as usize]);
+        let damage = disks[node as usize].rot(root, incarnation, |value, drawn| {
+            let address = Address::Rot { node: NodeIndex(node), incarnation, key: value.number };
+            ledger.rot(Subject::of(address, *now, value.bytes), drawn)
+        });
+        self.count_damage(damage);
+    }
+
+    fn count_damage(&mut self, damage: Damage) {
         self.counts.stores_lost += damage.lost;
         self.counts.stores_torn += damage.torn;
         self.counts.stores_rotten += damage.rotten;

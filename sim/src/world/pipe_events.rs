@@ -4,7 +4,7 @@ use super::World;
 use super::net::Event;
 use super::node::{State, Waiting};
 use crate::NodeIndex;
-use crate::pipe::{ACCEPTOR, DIALLER, Phase, Segment, lane};
+use crate::pipe::{ACCEPTOR, Answer, DIALLER, Phase, Segment, lane};
 use crate::tap::{Flow, Injection};
 use crate::trace::{Kind, digest};
 use crate::watch::Watch;
@@ -97,7 +97,7 @@ where
             return;
         }
         let refuses = !pipe.port_matches || node.state == State::Down;
-        if refuses || self.net.pipe_profile.refuse.hits(pipe.key.draw(lane::REFUSE)) {
+        if refuses || pipe.answer == Answer::Refusal {
             self.net.refuse(index);
             return;
         }
@@ -170,9 +170,9 @@ where
     }
 
     fn segment_arrives(&mut self, travel: u32, watch: &mut impl Watch<M>) {
-        let (index, from, number, attempt) = {
+        let (index, from, number) = {
             let travel = &self.net.travels[travel as usize];
-            (travel.pipe, travel.from, travel.number, travel.attempt)
+            (travel.pipe, travel.from, travel.number)
         };
         let side = 1 - from;
         let pipe = &self.net.pipes[index as usize];
@@ -189,13 +189,12 @@ where
             }
             return;
         }
-        let segment = self.net.travels.remove(travel as usize).segment;
-        let key = self.net.pipes[index as usize].segment_key(from, number, attempt);
-        if self.net.pipe_profile.reset.hits(key.draw(lane::RESET)) {
+        let travel = self.net.travels.remove(travel as usize);
+        if self.net.resets(&travel) {
             self.reset_both(index, watch);
             return;
         }
-        self.net.pipes[index as usize].ends[side].held.insert(number, segment);
+        self.net.pipes[index as usize].ends[side].held.insert(number, travel.segment);
         self.read(index, side, watch);
     }
 

@@ -1,9 +1,11 @@
 //! Moves the bytes of pipes: dialling, segments, acknowledgements, resets. No machine is called here except to fill.
 
 use super::net::{Event, Net};
+use crate::fate::Key;
 use crate::ledger::{Address, Subject};
 use crate::pipe::{
-    ACCEPTOR, ACK, DIALLER, End, Phase, Pipe, RST, SYN, SYN_ACK, Segment, Side, Travel, lane, retransmission_after,
+    ACCEPTOR, ACK, Answer, DIALLER, End, Phase, Pipe, RST, SYN, SYN_ACK, Segment, Side, Travel, lane,
+    retransmission_after,
 };
 use crate::trace::{Kind, digest};
 use crate::{NodeIndex, Time};
@@ -30,6 +32,7 @@ impl Net {
         let dial = *dials;
         *dials += 1;
         let key = self.links.key(self.roots.pipe, node, peer).number(dial);
+        let answer = self.draw_answer(NodeIndex(node), NodeIndex(peer), dial, key);
         let pipe = self.pipes.insert(Pipe {
             serial: self.pipes_made,
             ends: [
@@ -40,6 +43,7 @@ impl Net {
             key,
             dialled_at: self.now,
             accepted: false,
+            answer,
             port_matches,
             events: 0,
         }) as u32;
@@ -49,15 +53,28 @@ impl Net {
         self.dial(pipe);
     }
 
+    fn draw_answer(&mut self, dialler: NodeIndex, acceptor: NodeIndex, dial: u64, key: Key) -> Answer {
+        let silent = self.pipe_profile.silent.hits(key.draw(lane::SILENT));
+        let refused = self.pipe_profile.refuse.hits(key.draw(lane::REFUSE));
+        let what = |address| Subject { address, at: self.now, length: 0, digest: 0 };
+        let silent = self.ledger.strike(what(Address::Silent { dialler, acceptor, dial }), silent);
+        let refused = self.ledger.strike(what(Address::Refuse { dialler, acceptor, dial }), refused);
+        match (silent, refused) {
+            (true, _) => Answer::Silence,
+            (false, true) => Answer::Refusal,
+            (false, false) => Answer::Usual,
+        }
+    }
+
     /// Sends the dial, again and again; the caller reaps.
     pub(super) fn dial(&mut self, index: u32) {
         let pipe = &self.pipes[index as usize];
         let from = pipe.ends[DIALLER].node.0;
         let attempt = dial_attempt(self.now.since(pipe.dialled_at));
-        let silent = self.pipe_profile.silent.hits(pipe.key.draw(lane::SILENT));
+        let is_silent = pipe.answer == Answer::Silence;
         let delay = self.segment_delay(index, DIALLER, SYN, attempt, 0, 0);
         match delay {
-            Some(delay) if !silent => self.pipe_event(from, index, delay, Event::DialArrives(index)),
+            Some(delay) if !is_silent => self.pipe_event(from, index, delay, Event::DialArrives(index)),
             _ => self.dial_again(index),
         }
     }
@@ -140,6 +157,17 @@ impl Net {
         }
         let queued = self.links.departs_after(from, to, self.now, length + 40)?;
         delay.map(|delay| delay + queued)
+    }
+
+    /// Whether the arrival of one sending of a segment resets the pipe.
+    pub(super) fn resets(&mut self, travel: &Travel) -> bool {
+        let pipe = &self.pipes[travel.pipe as usize];
+        let (from, number, attempt) = (travel.from, travel.number, travel.attempt);
+        let drawn = self.pipe_profile.reset.hits(pipe.segment_key(from, number, attempt).draw(lane::RESET));
+        let [dialler, acceptor] = [DIALLER, ACCEPTOR].map(|side| pipe.ends[side].node);
+        let address = Address::Reset { dialler, acceptor, dial: pipe.dial, forward: from == DIALLER, number, attempt };
+        let (length, digest) = (travel.segment.bytes.len() as u32, travel.segment.digest);
+        self.ledger.strike(Subject { address, at: self.now, length, digest }, drawn)
     }
 
     /// How long a segment waits before it is sent again.

@@ -4,7 +4,7 @@ use crate::lab::{A, B, Lab, OPENED};
 use crate::runs::{rough, work};
 use machine::Duration;
 use sim::ledger::{Address, Decision, Entry, Ledger};
-use sim::{PacketFate, StoreFate, Time};
+use sim::{Begin, Fault, PacketFate, Planned, StoreFate, Time};
 use std::collections::BTreeMap;
 
 fn recorded(overrides: Vec<(Address, Decision)>) -> (Vec<Entry>, Vec<String>) {
@@ -109,4 +109,61 @@ fn an_entry_says_when_and_about_what() {
     assert_eq!(first.digest, sim::digest(&[7; 40]));
     // A late drain adds up to a millisecond.
     assert!(first.at >= Time::from_millis(20) && first.at <= Time::from_millis(21), "{}", first.at);
+}
+
+/// A run in which pipes are dialled, carry bytes and are interrupted while `a` stores, without chance.
+fn dialled(overrides: Vec<(Address, Decision)>) -> Lab {
+    let mut lab = Lab::new(&["a", "b"], |config| {
+        config.nodes[0].disk.delay = sim::Delay::Fixed(Duration::from_millis(100));
+        let kept = Address::Interrupted { node: A, number: 1 };
+        let known = [(kept, Decision::Interrupted(sim::CrashFate::Kept))];
+        config.ledger = Ledger::overriding(known.into_iter().chain(overrides)).recording();
+        let crash = Fault::Crash { node: A, kind: sim::CrashKind::Power };
+        let lasts = Some(Duration::from_millis(500));
+        config.plan = vec![Planned { begin: Begin::At(Time::from_millis(250)), lasts, fault: crash }];
+    });
+    lab.at(1, "a", crate::lab::Do::Store("key", vec![1, 1]));
+    lab.at(200, "a", crate::lab::Do::Store("key", vec![2, 2]));
+    lab.open(10, "a", 0, "b");
+    lab.write(20, "a", OPENED, b"hello");
+    lab.run(2_000);
+    lab
+}
+
+/// All that `node` saw, and what it had stored at each of its starts.
+fn saw(lab: &Lab, node: &str) -> String {
+    format!("{:?} {:?}", lab.saw(node), lab.boots(node))
+}
+
+#[test]
+fn refusals_silence_resets_and_damage_can_be_overridden() {
+    let dial = |strike: bool| Decision::Strike(strike);
+    let (dialler, acceptor) = (A, B);
+    let refuse = Address::Refuse { dialler, acceptor, dial: 0 };
+    let silent = Address::Silent { dialler, acceptor, dial: 0 };
+    let reset = Address::Reset { dialler, acceptor, dial: 0, forward: true, number: 0, attempt: 0 };
+    let calm = |node| saw(&dialled(Vec::new()), node);
+    assert!(calm("a").contains("Opened") && calm("b").contains("Bytes") && calm("a").contains("[2, 2]"));
+    let with = |address, decision, node| saw(&dialled(vec![(address, decision)]), node);
+    assert!(with(refuse, dial(true), "a").contains("Refused"));
+    assert!(!with(silent, dial(true), "a").contains("Opened"));
+    assert!(with(reset, dial(true), "b").contains("Reset") && !with(reset, dial(true), "b").contains("Bytes"));
+    let interrupted = Address::Interrupted { node: A, number: 1 };
+    let torn = with(interrupted, Decision::Interrupted(sim::CrashFate::Torn(1)), "a");
+    assert!(torn.contains("\"key\": [2, 1]"), "{torn}");
+    let key = sim::fate::NameHash::of("key").as_u64();
+    let rotten = with(Address::Rot { node: A, incarnation: 1, key }, Decision::Rot(Some(0)), "a");
+    assert!(rotten.contains("\"key\": [3, 2]"), "{rotten}");
+}
+
+#[test]
+fn a_realigned_ledger_replays_the_run_that_it_is_of() {
+    let (entries, lines) = recorded(Vec::new());
+    let mut lab = Lab::new(&["a", "b"], |config| {
+        rough(4)(config);
+        config.ledger = Ledger::realigning(entries.clone());
+    });
+    work(&mut lab);
+    lab.run(5_000);
+    assert_eq!((lab.trace(), lab.world.ledger().placed()), (lines, entries.len()));
 }

@@ -118,6 +118,7 @@ fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
         loaded,
         suite: args.suite,
         mode: Mode { swarm, nemesis: args.nemesis },
+        once: args.once,
         regressions,
         seeds: args.seeds.unwrap_or(all),
         shard,

@@ -80,3 +80,6 @@ fn demand_liveness(scenario: &mut Scenario, heals_at: Nanos, told: &mut Vec<(Str
     told.push(("heals_at".into(), heals_at.to_string()));
     told.push(("deadline".into(), by.to_string()));
 }
+
+#[cfg(test)]
+mod tests;

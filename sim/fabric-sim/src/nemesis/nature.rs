@@ -46,14 +46,16 @@ fn pipes(mut pipes: Pipes, pace: &Pace, strength: Strength, seed: u64, tell: &mu
     let mut chunk = pipes.segment;
     size("chunk_max", &mut chunk, pace.piece_min().saturating_mul(2));
     pipes.chunk_max = (chunk < pipes.segment).then_some(chunk).or(pipes.chunk_max);
+    // Dials back off to a minute: seven in a row that fail would use up any deadline.
     for (name, field) in [("refuse", &mut pipes.refuse), ("silent", &mut pipes.silent)] {
-        let drawn = dice.percent(strength.percent_max.min(30));
+        let drawn = dice.percent(strength.percent_max.min(10));
         if dice.one_in(strength.one_in) {
             *field = drawn;
             tell(format!("pipes.{name}"), drawn.to_string());
         }
     }
-    let patience = dice.millis(5_000, 60_000);
+    // No system gives a connection up sooner: where queues overflow, a segment is tried many times.
+    let patience = dice.millis(30_000, 120_000);
     if dice.one_in(strength.one_in) {
         pipes.patience = patience;
         tell("pipes.patience".into(), patience.to_string());

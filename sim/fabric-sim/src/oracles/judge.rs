@@ -70,6 +70,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::Discovered { .. } => "discovered",
         Observation::SessionUp { .. } => "session-up",
         Observation::SessionDown { .. } => "session-down",
+        Observation::Refused { .. } => "refused",
         Observation::Received { .. } => "received",
         Observation::Refused { .. } => "refused",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",

@@ -31,12 +31,17 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
             World::Tcp => format!("at most {} of real time", scenario.stop_at),
         },
     ];
-    format!(
+    let text = format!(
         "scenario  {name}  {hash}\nseed      {}\nbuild     {}\nplan      {}",
         terminal.paint(Paint::Bold, &head.seed.to_string()),
         head.build,
         hang("", 10, &facts.join(", "), terminal.width()),
-    )
+    );
+    if head.told.is_empty() {
+        return text;
+    }
+    let drawn: Vec<_> = head.told.iter().map(|(key, value)| format!("{key} {value}")).collect();
+    format!("{text}\n{}", hang("drawn     ", 10, &drawn.join(", "), terminal.width()))
 }
 
 /// What is said after it.

@@ -36,9 +36,12 @@ pub(super) fn check(file: &File, trial: &Trial<'_>, problems: &mut Problems) -> 
             break;
         }
         let Some(path) = path(key, trial, problems) else { continue };
-        let extremes = extremes(value, problems);
-        for extreme in &extremes {
+        let before = problems.len();
+        for extreme in &extremes(value, problems) {
             try_value(&path, extreme, key, trial, problems);
+        }
+        if problems.len() == before {
+            check_range(value, problems);
         }
         kept.insert(key.value.clone(), plain(&value.0));
     }
@@ -83,12 +86,12 @@ fn extremes(value: &Raw, problems: &mut Problems) -> Vec<Node> {
     match &value.0.value {
         Value::Array(choices) if (1..=CHOICES_MAX).contains(&choices.len()) => choices.clone(),
         Value::String(text) if text.contains("..") => {
-            if let Some(ends) = ends(text) {
-                return ends.into_iter().map(|value| Node { span, value }).collect();
-            }
-            let problem = problems.at(span, "the ends of this range cannot be drawn between", "not a range");
-            problem.fix("write two integers, or two quantities with one kind of unit, the smaller one first");
-            Vec::new()
+            let end = |text: &str| {
+                let text = text.trim();
+                let value = text.parse().map_or_else(|_| Value::String(text.to_owned()), Value::Integer);
+                Node { span, value }
+            };
+            text.splitn(2, "..").map(end).collect()
         }
         _ => {
             let problem = problems.at(span, "a range or a list of choices is meant here", "neither");
@@ -98,9 +101,13 @@ fn extremes(value: &Raw, problems: &mut Problems) -> Vec<Node> {
     }
 }
 
-/// Both ends of `1..5` or `0%..20%`.
-fn ends(text: &str) -> Option<[Value; 2]> {
-    Some([between(text, |min, _| min)?, between(text, |_, max| max)?])
+/// Ends that both load may still have nothing between them.
+fn check_range(value: &Raw, problems: &mut Problems) {
+    let Value::String(text) = &value.0.value else { return };
+    if between(text, |min, _| min).is_none() {
+        let problem = problems.at(value.0.span, "nothing can be drawn between the ends of this range", "not a range");
+        problem.fix("write two integers, or two quantities with one kind of unit, the smaller one first");
+    }
 }
 
 /// The value that `draw` takes between the ends of `text`, in its smallest unit.

@@ -25,19 +25,20 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
 }
 
-/// Runs one seed. The error is that of a swarm's values that do not fit together.
-pub(super) fn examine(loaded: &Loaded, task: Task, suite: SuiteKind) -> Result<Line, String> {
+/// Runs one seed, and `once` only if it passes. The error is that of a swarm's values that do not fit together.
+pub(super) fn examine(loaded: &Loaded, task: Task, suite: SuiteKind, once: bool) -> Result<Line, String> {
     let Task { mode, seed } = task;
     let drawn = nemesis::draw(loaded, mode, seed).map_err(|invalid| invalid.first())?;
     let run = play(&drawn, seed, suite, None);
     let mut line = Line::of(mode.to_string(), seed, &run, &drawn.told);
-    if line.is_failure() || is_chosen(seed, "again", AGAIN_ONE_IN) {
+    if line.is_failure() || !once && is_chosen(seed, "again", AGAIN_ONE_IN) {
         let again = play(&drawn, seed, suite, None);
         if !run.equals(&again) {
             line.diverged(AGAIN, "", differing_hashes(&run, &again));
         }
     }
     if suite == SuiteKind::Model
+        && !once
         && is_chosen(seed, "suites", REAL_ONE_IN)
         && let Some((place, detail)) = compare_suites(&drawn, seed)
     {

@@ -25,6 +25,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) suite: SuiteKind,
     pub(crate) mode: Mode,
+    /// Nothing but failures is run again.
+    pub(crate) once: bool,
     /// Run before all others.
     pub(crate) regressions: Vec<Task>,
     /// From the first to just before the second.
@@ -112,7 +114,7 @@ fn work(plan: &Plan<'_>, known: &Known, next: &AtomicU64, stop: &AtomicBool, sen
         let Some(task) = plan.task(index) else { return };
         let line = match known.get(&(task.mode.to_string(), task.seed)) {
             Some(line) => Ok(line.clone()),
-            None => match catch(|| examine(plan.loaded, task, plan.suite)) {
+            None => match catch(|| examine(plan.loaded, task, plan.suite, plan.once)) {
                 Ok(Ok(line)) => Ok(line),
                 Ok(Err(refused)) => Err(Stopped::Refused(format!("seed {}: {refused}", task.seed))),
                 Err(panic) => Err(Stopped::Internal(format!("seed {}: {panic}", task.seed))),
@@ -244,6 +246,7 @@ mod tests {
             loaded: &loaded,
             suite: SuiteKind::Model,
             mode: Mode::default(),
+            once: false,
             regressions: Vec::new(),
             seeds: (from, until),
             shard,

@@ -16,6 +16,7 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
+pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT};
 
 pub(crate) use worlds::tcp_lacks;
 

@@ -16,8 +16,8 @@ const WORK_BYTES_MAX: u64 = 1 << 40;
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 /// More pieces of work than this are a mistake.
 const WORK_MAX: usize = 100_000;
-const PRIORITY_DEFAULT: u32 = 3;
-const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
+pub(crate) const PRIORITY_DEFAULT: u32 = 3;
+pub(crate) const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
 
 pub(super) fn resolve(
     file: &File,

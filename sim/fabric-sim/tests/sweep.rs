@@ -1,0 +1,259 @@
+//! Sweeps as their users meet them: interrupted, killed, cut into shards and brought together again.
+
+#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+
+mod common;
+
+use common::{Ran, command, empty_dir, fabric_sim};
+use serde_json::Value;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Stdio};
+
+const CONTACT: &str = "tests/scenarios/contact.toml";
+const IMPOSSIBLE: &str = "tests/scenarios/impossible.toml";
+
+fn sweep(scenario: &str, args: &[&str]) -> Ran {
+    fabric_sim(&[&["sweep", scenario], args].concat())
+}
+
+fn json(ran: &Ran) -> Value {
+    serde_json::from_str(&ran.stdout).unwrap()
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// A sweep that writes to `out`, under way.
+fn started(out: &Path, seeds: &str) -> Child {
+    let args = ["sweep", CONTACT, "--seeds", seeds, "--jobs", "2", "--out", text(out)];
+    command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+}
+
+/// Waits until the journal holds some runs, as long as the sweep goes on.
+fn wait_for_lines(child: &mut Child, out: &Path, lines: usize) {
+    let written = || fs::read_to_string(out.join("journal")).map_or(0, |text| text.lines().count());
+    while written() < lines {
+        assert_eq!(child.try_wait().unwrap(), None, "the sweep ended before it wrote anything");
+        std::thread::yield_now();
+    }
+}
+
+fn seeds_of(results: &Path) -> Vec<u64> {
+    let text = fs::read_to_string(results).unwrap();
+    let line = |line: &str| serde_json::from_str::<Value>(line).unwrap()["seed"].as_u64().unwrap();
+    text.lines().skip(1).map(line).collect()
+}
+
+#[test]
+fn a_sweep_passes_and_says_what_it_ran() {
+    let ran = sweep(CONTACT, &["--seeds", "5..25", "--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let result = json(&ran);
+    assert_eq!((&result["runs"], &result["passed"], &result["complete"]), (&20.into(), &20.into(), &true.into()));
+    assert!(ran.stderr.contains("20 runs") && !ran.stderr.contains('\x1b'), "{}", ran.stderr);
+}
+
+#[test]
+fn an_impossible_promise_is_found_with_its_fingerprint_and_a_line_that_reproduces_it() {
+    let ran = sweep(IMPOSSIBLE, &["--seeds", "0..8", "--format", "json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let result = json(&ran);
+    let failures = result["failures"].as_array().unwrap();
+    assert_eq!(failures.len(), 1, "one cause is one failure: {failures:#?}");
+    let failure = &failures[0];
+    assert_eq!((&failure["check"], &failure["place"]), (&"work-done".into(), &"never-started".into()));
+    assert_eq!(failure["runs"], 8);
+    let words: Vec<_> = failure["reproduce"].as_str().unwrap().split(' ').skip(1).collect();
+    let again = fabric_sim(&[&words[..], &["--format", "json"]].concat());
+    assert_eq!(again.code, Some(1));
+    assert_eq!(json(&again)["trace_hash"], failure["trace_hash"]);
+    assert_eq!(ran.stderr.lines().filter(|line| line.starts_with("FAILED  seed")).count(), 8);
+}
+
+#[test]
+fn a_drawn_seed_is_the_same_run_by_its_command_line_alone() {
+    let out = empty_dir("drawn");
+    let args = ["--seeds", "3..6", "--nemesis", "rough", "--out", text(&out)];
+    assert_eq!(sweep(CONTACT, &args).code, Some(0));
+    let results = fs::read_to_string(out.join("results.jsonl")).unwrap();
+    for line in results.lines().skip(1).map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        let seed = line["seed"].to_string();
+        let run =
+            ["run", CONTACT, "--seed", &seed, "--swarm", "--nemesis", "rough", "--suite", "model", "--format", "json"];
+        let ran = json(&fabric_sim(&run));
+        assert_eq!((&ran["trace_hash"], &ran["mode"]), (&line["trace_hash"], &"swarm+rough".into()));
+        assert!(ran["drawn"].as_object().unwrap().contains_key("links.default.loss"), "{}", ran["drawn"]);
+        assert!(ran["drawn"].as_object().unwrap().contains_key("heals_at"));
+    }
+}
+
+#[test]
+fn the_result_does_not_depend_on_jobs() {
+    let results = |jobs: &str| {
+        let out = empty_dir(&format!("jobs-{jobs}"));
+        let args = ["--seeds", "0..24", "--jobs", jobs, "--out", text(&out), "--nemesis", "hostile"];
+        sweep(CONTACT, &args);
+        fs::read_to_string(out.join("results.jsonl")).unwrap()
+    };
+    assert_eq!(results("1"), results("4"));
+}
+
+#[test]
+fn enough_failures_are_counted_in_the_order_of_seeds() {
+    for jobs in ["1", "4"] {
+        let ran = sweep(IMPOSSIBLE, &["--seeds", "0..50", "--until-failures", "3", "--jobs", jobs, "--format", "json"]);
+        assert_eq!((ran.code, json(&ran)["runs"].as_u64()), (Some(1), Some(3)), "{jobs} jobs");
+    }
+}
+
+#[test]
+fn the_union_of_shards_is_the_whole_whatever_the_order() {
+    let dir = empty_dir("shards");
+    let part = |name: &str, shard: &[&str]| -> PathBuf {
+        let out = dir.join(name);
+        let args = [&["--seeds", "10..31", "--out", text(&out)], shard].concat();
+        assert_eq!(sweep(CONTACT, &args).code, Some(0));
+        out.join("results.jsonl")
+    };
+    let whole = fs::read_to_string(part("whole", &[])).unwrap();
+    let shards: Vec<_> = (1..=3).map(|k| part(&format!("part-{k}"), &["--shard", &format!("{k}/3")])).collect();
+    for order in [[0, 1, 2], [2, 0, 1], [1, 2, 0], [2, 1, 0]] {
+        let merged = dir.join("merged.jsonl");
+        let files: Vec<_> = order.iter().map(|at| text(&shards[*at])).collect();
+        let ran = fabric_sim(&[&["merge"], &files[..], &["--out", text(&merged)]].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        assert_eq!(fs::read_to_string(&merged).unwrap(), whole);
+    }
+}
+
+#[test]
+fn one_run_with_two_hashes_is_nondeterminism() {
+    let dir = empty_dir("two-hashes");
+    let out = dir.join("one");
+    assert_eq!(sweep(CONTACT, &["--seeds", "0..3", "--out", text(&out)]).code, Some(0));
+    let one = out.join("results.jsonl");
+    let lines = fs::read_to_string(&one).unwrap();
+    let hash = serde_json::from_str::<Value>(lines.lines().nth(2).unwrap()).unwrap()["trace_hash"].clone();
+    let other = dir.join("other.jsonl");
+    fs::write(&other, lines.replace(hash.as_str().unwrap(), "0123456789abcdef")).unwrap();
+    for files in [[&one, &other], [&other, &one]] {
+        let ran = fabric_sim(&["merge", text(files[0]), text(files[1]), "--format", "json"]);
+        assert_eq!(ran.code, Some(4), "{}", ran.stderr);
+        let result = json(&ran);
+        assert_eq!((&result["runs"], &result["nondeterministic"]), (&3.into(), &1.into()));
+        assert_eq!(
+            (&result["failures"][0]["check"], &result["failures"][0]["seed"]),
+            (&"one-result".into(), &1.into())
+        );
+    }
+    assert_eq!(fabric_sim(&["merge", text(&one), text(&one)]).code, Some(0), "the same result twice is one");
+}
+
+#[test]
+fn results_of_something_else_are_not_merged() {
+    let dir = empty_dir("strangers");
+    let part = |name: &str, args: &[&str]| {
+        let out = dir.join(name);
+        assert_eq!(sweep(CONTACT, &[&["--seeds", "0..1", "--out", text(&out)], args].concat()).code, Some(0));
+        out.join("results.jsonl")
+    };
+    let (one, other) = (part("one", &[]), part("other", &["--set", "stop_at=41s"]));
+    assert_eq!(fabric_sim(&["merge", text(&one), text(&other)]).code, Some(2));
+    let resumed = sweep(CONTACT, &["--seeds", "0..1", "--out", text(&dir.join("one")), "--set", "stop_at=41s"]);
+    assert_eq!(resumed.code, Some(2), "a journal of another scenario: {}", resumed.stderr);
+    fs::write(dir.join("cut.jsonl"), fs::read_to_string(&one).unwrap().trim_end()).unwrap();
+    fs::write(dir.join("wrong.jsonl"), "{}\n").unwrap();
+    for wrong in ["cut.jsonl", "wrong.jsonl", "missing.jsonl", "."] {
+        assert_eq!(fabric_sim(&["merge", text(&dir.join(wrong))]).code, Some(2), "{wrong}");
+    }
+}
+
+#[test]
+fn a_killed_sweep_goes_on_where_it_was_and_no_seed_is_lost_or_run_twice() {
+    let out = empty_dir("killed");
+    for lines in [3, 30, 60] {
+        let mut child = started(&out, "0..400");
+        wait_for_lines(&mut child, &out, lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!out.join("results.jsonl").exists(), "a result that is there is whole");
+    }
+    let before = fs::read_to_string(out.join("journal")).unwrap().lines().count();
+    let ran = sweep(CONTACT, &["--seeds", "0..400", "--out", text(&out)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("runs are there already"), "{}", ran.stderr);
+    assert_eq!(seeds_of(&out.join("results.jsonl")), (0..400).collect::<Vec<_>>());
+    let after = fs::read_to_string(out.join("journal")).unwrap();
+    assert!(after.lines().count() - before <= 400 - 59, "what was finished is not run again");
+    let fresh = empty_dir("not-killed");
+    sweep(CONTACT, &["--seeds", "0..400", "--out", text(&fresh)]);
+    let results = |out: &Path| fs::read_to_string(out.join("results.jsonl")).unwrap();
+    assert_eq!(results(&out), results(&fresh));
+}
+
+#[cfg(unix)]
+#[test]
+fn an_interrupted_sweep_keeps_what_it_has_and_exits_with_130() {
+    let out = empty_dir("interrupted");
+    let mut child = started(&out, "0..1000000");
+    wait_for_lines(&mut child, &out, 5);
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert_eq!(child.wait().unwrap().code(), Some(130));
+    let ran = sweep(CONTACT, &["--seeds", "0..5", "--out", text(&out)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(ran.stderr.contains("runs are there already"), "{}", ran.stderr);
+    assert_eq!(seeds_of(&out.join("results.jsonl")), [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn a_time_limit_ends_a_sweep_that_has_no_other() {
+    let ran = sweep(CONTACT, &["--for", "200ms", "--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    assert!(json(&ran)["runs"].as_u64().unwrap() > 0);
+}
+
+#[test]
+fn regression_seeds_of_the_scenario_run_first() {
+    let dir = empty_dir("regressions");
+    fs::copy(CONTACT, dir.join("contact.toml")).unwrap();
+    let scenario = dir.join("contact.toml");
+    fs::create_dir(dir.join("regressions")).unwrap();
+    let write = |name: &str, text: &str| fs::write(dir.join("regressions").join(name), text).unwrap();
+    write("one.toml", "# A cause.\nregression_of = \"contact\"\nseeds = [77, 5]\nnemesis = \"calm\"\n");
+    write("other.toml", "# Another.\nregression_of = \"something-else\"\nseeds = [78]\n");
+    let out = dir.join("out");
+    let ran = sweep(text(&scenario), &["--seeds", "0..2", "--jobs", "1", "--out", text(&out)]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let journal = fs::read_to_string(out.join("journal")).unwrap();
+    let first = journal.lines().nth(1).unwrap();
+    assert!(first.contains("\"mode\":\"calm\",\"seed\":77"), "{first}");
+    assert_eq!(journal.lines().count(), 1 + 4);
+    write("wrong.toml", "regression_of = \"contact\"\nseeds = [1]\nnemesis = \"cruel\"\n");
+    assert_eq!(sweep(text(&scenario), &["--seeds", "0..2"]).code, Some(2));
+}
+
+#[test]
+fn wrong_arguments_exit_with_2() {
+    for wrong in [["--seeds", "5"], ["--seeds", "5..5"], ["--shard", "0/4"], ["--jobs", "0"], ["--for", "soon"]] {
+        assert_eq!(sweep(CONTACT, &wrong).code, Some(2), "{wrong:?}");
+    }
+    assert_eq!(sweep("no/such.toml", &[]).code, Some(2));
+    assert_eq!(fabric_sim(&["merge"]).code, Some(2));
+    assert_eq!(sweep(CONTACT, &["--seeds", "0..1", "--out", CONTACT]).code, Some(2), "a file is no directory");
+}
+
+#[test]
+fn results_for_other_programs_go_to_stdout() {
+    let junit = sweep(IMPOSSIBLE, &["--seeds", "0..3", "--format", "junit"]);
+    let xml = roxmltree::Document::parse(&junit.stdout).unwrap();
+    assert_eq!(xml.descendants().filter(|node| node.has_tag_name("failure")).count(), 1);
+    let github = sweep(IMPOSSIBLE, &["--seeds", "0..3", "--format", "github"]);
+    assert!(
+        github.stdout.starts_with("::error file=tests/scenarios/impossible.toml,title=work-done"),
+        "{}",
+        github.stdout
+    );
+}
