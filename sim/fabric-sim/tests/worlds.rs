@@ -110,7 +110,7 @@ fn under_way() -> (Child, BTreeSet<u32>, PathBuf) {
             |pid: &u32| fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| stat.contains(") T "));
         (processes.len() == 3 && processes.iter().any(is_still)).then_some(processes)
     });
-    let directory = directory_of(run.id()).expect("nodes have a storage");
+    let directory = directory_of(run.id()).unwrap();
     (run, processes, directory)
 }
 

@@ -103,6 +103,7 @@ fn actor(boot: &Boot, part: Part) -> Actor {
     Actor::new(boot, part, SuiteKind::Model.suite(), limits)
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "made like an actor")]
 fn dialler(_: &Boot, part: Part) -> Dialler {
     Dialler { dials: part.name == "phone", said: VecDeque::new() }
 }
@@ -114,8 +115,8 @@ where
 {
     let scenario = Rc::new(scenario::load(Path::new(path), &[]).unwrap());
     let shown = |driver| {
-        let driven = move |boot: Boot, part| Driven { inner: make(&boot, part), driver, held: Vec::new() };
-        Shown::of(&scenario, &run(&scenario, 1, None, &Tap::default(), driven).seen)
+        let machine = move |boot: Boot, part| Driven { inner: make(&boot, part), driver, held: Vec::new() };
+        Shown::of(&scenario, &run(&scenario, 1, None, &Tap::default(), machine).seen)
     };
     shown(Driver::KeepsTheContract).differences(&shown(driver), &scenario)
 }

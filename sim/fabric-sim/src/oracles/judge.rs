@@ -72,7 +72,6 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::SessionDown { .. } => "session-down",
         Observation::Refused { .. } => "refused",
         Observation::Received { .. } => "received",
-        Observation::Refused { .. } => "refused",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
         Observation::Work { seen: WorkSeen::Done { .. }, .. } => "work-done",
         Observation::Work { seen: WorkSeen::Failed { .. }, .. } => "work-failed",

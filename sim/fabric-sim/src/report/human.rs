@@ -70,7 +70,7 @@ fn section(title: &str, lines: Vec<String>, terminal: &Terminal) -> Vec<String> 
     all
 }
 
-fn verdict_line(world: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
+fn verdict_line(place: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
     let (paint, word, why) = match exit {
         Exit::Held => (Paint::Good, "PASSED", "every check that could be judged held".to_owned()),
         Exit::Nothing => (Paint::Warn, "NOTHING RAN", "no node reported anything, so nothing could fail".to_owned()),
@@ -79,7 +79,7 @@ fn verdict_line(world: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Te
     };
     let (whole, millis) = (wall_ms / 1_000, wall_ms % 1_000);
     let ended = seconds(run.ended.as_nanos());
-    let facts = match world {
+    let facts = match place {
         World::Sim => format!(
             "{ended} virtual in {whole}.{millis:03}s, {}, trace {:016x}",
             count(run.events, "event"),

@@ -36,10 +36,23 @@ impl Table {
     }
 }
 
-/// The scenario as the JSON of a file, without its swarm: one run has none.
+/// The scenario as the JSON of a file, without its swarm and its worlds: one run has none, and is in one.
 pub(crate) fn json(scenario: &Scenario) -> Value {
-    let Scenario { name, stop_at, nodes, link, links, pipes, perturb, work, marks: _, faults, checks, swarm: _ } =
-        scenario;
+    let Scenario {
+        name,
+        stop_at,
+        nodes,
+        link,
+        links,
+        pipes,
+        perturb,
+        work,
+        marks: _,
+        faults,
+        checks,
+        swarm: _,
+        worlds: _,
+    } = scenario;
     let mut file = Table::default();
     file.put("schema", 1);
     file.put("name", name.as_str());
@@ -149,7 +162,7 @@ fn perturb_table(perturb: &Perturb) -> Table {
 }
 
 fn work_table(work: &Work, scenario: &Scenario) -> Value {
-    let Work { at, from, to, service, bytes, message, priority, expect } = work;
+    let Work { at, from, to, service, bytes, message, priority, expect, place: _ } = work;
     let mut table = Table::default();
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));

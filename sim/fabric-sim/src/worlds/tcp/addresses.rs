@@ -27,16 +27,16 @@ impl Addresses {
     }
 
     /// Where `node` itself listens.
-    pub(super) fn own(&self, node: u32) -> SocketAddrV4 {
+    pub(super) fn own(self, node: u32) -> SocketAddrV4 {
         self.host(1 + node)
     }
 
     /// Where the relay listens for what `viewer` sends to `node`, and from where `viewer` hears of `node`.
-    pub(super) fn seen(&self, viewer: u32, node: u32) -> SocketAddrV4 {
+    pub(super) fn seen(self, viewer: u32, node: u32) -> SocketAddrV4 {
         self.host(PAIRS_FROM + viewer * self.nodes + node)
     }
 
-    fn host(&self, host: u32) -> SocketAddrV4 {
+    fn host(self, host: u32) -> SocketAddrV4 {
         let [high, low] = self.network;
         SocketAddrV4::new(Ipv4Addr::new(127, high, low, host as u8), PORT)
     }

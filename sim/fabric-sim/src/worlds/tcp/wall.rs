@@ -3,7 +3,7 @@
 use ::sim::Time;
 
 /// Counts from the start of the run.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 #[expect(clippy::disallowed_types, reason = "in the real world time is real")]
 pub(super) struct Wall(std::time::Instant);
 
@@ -13,7 +13,7 @@ impl Wall {
         Self(std::time::Instant::now())
     }
 
-    pub(super) fn now(self) -> Time {
+    pub(super) fn now(&self) -> Time {
         Time::from_nanos(u64::try_from(self.0.elapsed().as_nanos()).unwrap_or(u64::MAX))
     }
 }
