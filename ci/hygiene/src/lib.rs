@@ -5,7 +5,7 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The cores: they run on bare metal, so nothing below them may need an operating system.
-const NO_STD: &[&str] = &["machine", "fabric", "scenario-actor", "netstackd"];
+const NO_STD: &[&str] = &["machine", "fabric", "scenario-actor", "netstackd", "guest-contract"];
 
 /// What needs an operating system, or is a source of chance or time.
 const NEVER_BELOW_NO_STD: &[&str] = &["std", "getrandom", "parking_lot", "instant", "web-time", "libc", "rustix"];
@@ -18,8 +18,11 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("fabric", &["machine"]),
     ("shim-tcp", &["machine"]),
     ("netstackd", &["machine"]),
+    ("ring-suite", &["fabric"]),
     ("scenario-actor", &["fabric", "machine"]),
     ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
+    ("guest-contract", &["scenario-actor"]),
+    ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
     ("hygiene", &[]),
 ];
 

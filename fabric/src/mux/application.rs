@@ -1,11 +1,13 @@
 //! What the application does with streams.
 
+use super::buffer::Source;
 use super::control::Control;
 use super::receive::is_service_name;
 use super::stream::{State, Stream};
-use super::{Chunk, Mux, OpenError, Priority, StreamError, StreamId};
+use super::{Chunk, Mux, OpenError, Part, Priority, StreamError, StreamId};
 use crate::probe::Probe;
 use alloc::boxed::Box;
+use bytes::Bytes;
 use machine::{Duration, Instant};
 
 /// The least that a send buffer takes: a byte and its message's end.
@@ -35,14 +37,29 @@ impl Mux {
     /// Hands over as many bytes as there is room for and returns how many; `end_of_message` counts only when all were
     /// taken. After less than all, [`Event::Writable`](super::Event::Writable) follows.
     pub fn write(&mut self, stream: StreamId, bytes: &[u8], end_of_message: bool) -> Result<usize, StreamError> {
+        self.write_from(stream, Source::Lent(bytes), end_of_message)
+    }
+
+    /// As [`Mux::write`], but keeps a reference where a copy would cost more. All that `bytes` refers to stays in memory
+    /// until what was taken of it is sent.
+    pub fn write_shared(
+        &mut self,
+        stream: StreamId,
+        bytes: &Bytes,
+        end_of_message: bool,
+    ) -> Result<usize, StreamError> {
+        self.write_from(stream, Source::Shared(bytes), end_of_message)
+    }
+
+    fn write_from(&mut self, stream: StreamId, bytes: Source<'_>, end_of_message: bool) -> Result<usize, StreamError> {
         let limit = (self.limits.send_buffer_bytes as usize).max(SEND_BUFFER_MIN);
         let found = self.streams.get_mut(stream).ok_or(StreamError::Unknown)?;
         check_unfinished(found)?;
         if bytes.is_empty() && !end_of_message {
             return Ok(0);
         }
-        let outgoing = found.outgoing.get_or_insert_with(|| self.spare.outgoing.take().unwrap_or_default());
-        let (taken, ended) = outgoing.write(bytes, end_of_message, limit);
+        let outgoing = found.outgoing.get_or_insert_with(|| self.spare.outgoing());
+        let (taken, ended) = outgoing.write(bytes, end_of_message, limit, &mut self.spare);
         if taken < bytes.len() || ended != end_of_message {
             found.told.wants_room = true;
         }
@@ -54,17 +71,39 @@ impl Mux {
     /// `None` when there is nothing for now, or nothing more after [`Event::Finished`](super::Event::Finished). A stream
     /// of which both halves are closed is [`StreamError::Unknown`] after its last byte.
     pub fn read(&mut self, now: Instant, stream: StreamId, bytes_max: usize) -> Result<Option<Chunk>, StreamError> {
+        self.read_with(now, stream, bytes_max, |part| Chunk {
+            bytes: Bytes::copy_from_slice(part.bytes),
+            end_of_message: part.end_of_message,
+        })
+    }
+
+    /// As [`Mux::read`], but lends the bytes to `take`, and so allocates and copies nothing.
+    pub fn read_with<R>(
+        &mut self,
+        now: Instant,
+        stream: StreamId,
+        bytes_max: usize,
+        take: impl FnOnce(Part<'_>) -> R,
+    ) -> Result<Option<R>, StreamError> {
         let found = self.streams.get_mut(stream).ok_or(StreamError::Unknown)?;
         let Some(incoming) = &mut found.incoming else {
             found.told.readable = false;
             return Ok(None);
         };
-        let Some((chunk, cost)) = incoming.read(bytes_max) else { return Ok(None) };
-        let spare = &mut self.spare.incoming;
+        let Some(read) = incoming.read(bytes_max) else { return Ok(None) };
+        let result = take(Part { bytes: &incoming.front()[..read.length], end_of_message: read.end_of_message });
+        incoming.consume(read.length, &mut self.spare);
+        self.settle_read(now, stream, read.cost);
+        Ok(Some(result))
+    }
+
+    /// So much was read of a stream: gives its buffer back if it is empty, and its credit.
+    fn settle_read(&mut self, now: Instant, stream: StreamId, cost: u32) {
+        let spare = &mut self.spare;
         Self::change_in(&mut self.streams, &mut self.pool, stream, |stream| {
             stream.window.release(cost);
-            if stream.incoming.as_ref().is_some_and(|incoming| incoming.is_empty()) {
-                *spare = stream.incoming.take();
+            if let Some(emptied) = stream.incoming.take_if(|incoming| incoming.is_empty()) {
+                spare.put_incoming(emptied);
             }
         });
         self.budget.earn(cost);
@@ -72,7 +111,6 @@ impl Mux {
             self.return_credit(now, stream, cost);
         }
         self.end_if_drained();
-        Ok(Some(chunk))
     }
 
     /// Closes this half after what was written.

@@ -177,7 +177,7 @@ impl Mux {
 
     /// Nothing has come for a while: memory that only speed needs is given back.
     fn release_spares(&mut self) {
-        self.spare = super::Spare::default();
+        self.spare = super::spare::Spare::default();
         self.schedule.shrink();
         self.control.shrink();
         self.events.shrink_to_fit();

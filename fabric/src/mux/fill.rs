@@ -146,7 +146,7 @@ impl Mux {
         let cost = room.len() as u32;
         let (head, payload) = room.split_at_mut(HEADER_BYTES);
         head.copy_from_slice(&frame::data_header(id, end_of_message, payload.len() as u16));
-        outgoing.take(payload, end_of_message);
+        outgoing.take(payload, end_of_message, &mut self.spare);
         stream.send_credit -= cost;
         self.session_credit -= cost;
         self.budget.earn(cost);
@@ -157,8 +157,8 @@ impl Mux {
         if !outgoing.is_empty() && stream.send_credit <= HEADER_BYTES as u32 {
             self.probes.hit(Probe::WindowExhausted);
         }
-        if outgoing.is_empty() {
-            self.spare.outgoing = stream.outgoing.take();
+        if let Some(emptied) = stream.outgoing.take_if(|outgoing| outgoing.is_empty()) {
+            self.spare.put_outgoing(emptied);
         }
     }
 }

@@ -58,6 +58,7 @@ mod pace;
 mod receive;
 mod reject;
 mod schedule;
+mod spare;
 mod stream;
 mod streams;
 
@@ -66,10 +67,8 @@ pub use limits::Limits;
 pub use reject::{Reject, code};
 
 use crate::probe::{Probe, Probes};
-use alloc::boxed::Box;
 use alloc::collections::VecDeque;
 use budget::Budget;
-use buffer::{ReceiveBuffer, SendBuffer};
 use bytes::Bytes;
 use control::{Control, ControlQueue};
 use core::fmt;
@@ -78,6 +77,7 @@ use ending::Phase;
 use keepalive::Keepalive;
 use machine::Instant;
 use schedule::Schedule;
+use spare::Spare;
 use stream::{Next, Place, State, Stream};
 use streams::Streams;
 
@@ -131,6 +131,15 @@ pub enum Admission {
     Admit,
     /// RST with [`Reject::ServiceDenied`].
     Deny,
+}
+
+/// Bytes of a stream, in order, lent by [`Mux::read_with`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part<'a> {
+    /// At least one, unless it is the empty message's end.
+    pub bytes: &'a [u8],
+    /// Whether a message ends with the last of them.
+    pub end_of_message: bool,
 }
 
 /// Bytes of a stream, in order.
@@ -218,13 +227,6 @@ pub struct Mux {
     events: VecDeque<Event>,
     probes: Probes,
     spare: Spare,
-}
-
-/// The last buffers that were emptied, for the next stream that needs some.
-#[derive(Debug, Default)]
-struct Spare {
-    outgoing: Option<Box<SendBuffer>>,
-    incoming: Option<Box<ReceiveBuffer>>,
 }
 
 impl Mux {

@@ -159,13 +159,13 @@ impl Mux {
         if step == Step::Drop {
             return self.drop_data(now, cost);
         }
-        let spare = &mut self.spare.incoming;
+        let spare = &mut self.spare;
         let (taken, told) = Self::change_in(&mut self.streams, &mut self.pool, id, |stream| {
             if !stream.window.take(cost) {
                 return (false, true);
             }
-            let incoming = stream.incoming.get_or_insert_with(|| spare.take().unwrap_or_default());
-            incoming.push(payload, end_of_message);
+            let incoming = stream.incoming.get_or_insert_with(|| spare.incoming());
+            incoming.push(payload, end_of_message, spare);
             (true, core::mem::replace(&mut stream.told.readable, true))
         })
         .unwrap_or((true, true));

@@ -174,7 +174,8 @@ impl Connection {
     /// Judges the deadline of the handshake, and those of the streams.
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), SessionError> {
         self.session.handle_timeout(now)?;
-        if let Some(mux) = &mut self.mux {
+        if let Some(mux) = self.mux.as_mut().filter(|mux| mux.next_timeout().is_some_and(|due| due <= now)) {
+            self.session.release_buffers(); // most of the time it is a silence that has come to its keepalive
             mux.handle_timeout(now);
         }
         Ok(())

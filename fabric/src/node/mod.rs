@@ -8,13 +8,14 @@ use crate::config::Config;
 use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
 use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
-use crate::mux::{self, Chunk, Mux, Priority, StreamError, code};
+use crate::mux::{self, Chunk, Mux, Part, Priority, StreamError, code};
 use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
+use bytes::Bytes;
 use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
@@ -218,9 +219,31 @@ impl Node {
         self.on_stream(now, stream, |mux, _| mux.write(stream.stream, bytes, end_of_message))
     }
 
+    /// As [`Node::write`], without a copy where that pays: see [`Mux::write_shared`].
+    pub fn write_shared(
+        &mut self,
+        now: Instant,
+        stream: StreamKey,
+        bytes: &Bytes,
+        end_of_message: bool,
+    ) -> Result<usize, CallError> {
+        self.on_stream(now, stream, |mux, _| mux.write_shared(stream.stream, bytes, end_of_message))
+    }
+
     /// Takes bytes that came in: see [`Mux::read`].
     pub fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
         self.on_stream(now, stream, |mux, now| mux.read(now, stream.stream, bytes_max))
+    }
+
+    /// As [`Node::read`], but lends the bytes to `take`: see [`Mux::read_with`].
+    pub fn read_with<R>(
+        &mut self,
+        now: Instant,
+        stream: StreamKey,
+        bytes_max: usize,
+        take: impl FnOnce(Part<'_>) -> R,
+    ) -> Result<Option<R>, CallError> {
+        self.on_stream(now, stream, |mux, now| mux.read_with(now, stream.stream, bytes_max, take))
     }
 
     /// Closes this half after what was written.

@@ -373,9 +373,10 @@ fn full_windows_read_byte_by_byte_are_no_flood_of_updates() {
         pair.a.write(*stream, &[1; 8184]);
     }
     pair.run();
-    for _ in 0..=8184 / 16 {
+    // Where a record has cut a window's worth in two frames, another 8 of its bytes are a header.
+    for _ in 0..8176 / 16 {
         for stream in &streams {
-            assert!(pair.b.mux.read(pair.now, *stream, 16).unwrap().is_some());
+            assert_eq!(pair.b.mux.read(pair.now, *stream, 16).unwrap().map(|chunk| chunk.bytes.len()), Some(16));
             pair.exchange();
         }
     }

@@ -3,7 +3,7 @@
 use crate::client::{Client, Outcome};
 use crate::done::DoneList;
 use crate::server::Server;
-use crate::{Expect, MarkKind, Observation, Part, Work, WorkSeen};
+use crate::{Expect, MarkKind, Observation, Part, Peer, Work, WorkSeen};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -23,7 +23,6 @@ const RETRY_AFTER: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Actor {
     part: Part,
-    names: BTreeMap<DeviceId, String>,
     node: Node,
     work: Vec<Progress>,
     clients: BTreeMap<StreamKey, (usize, Client)>,
@@ -66,7 +65,6 @@ impl Actor {
     /// # Panics
     /// When the part announces what no node would accept: whoever resolves a scenario has checked it.
     pub fn new(boot: &Boot, part: Part, suite: Arc<dyn Suite>, config: Config) -> Self {
-        let names = part.peers.iter().map(|peer| (DeviceId::from_bytes(peer.device.0), peer.name.clone())).collect();
         let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
         let local = Local { device: DeviceKey::from_seed(&part.device_seed.0), noise, features: 0, suite };
         let node = Node::new(boot, local, configure(&part, config));
@@ -80,7 +78,6 @@ impl Actor {
         };
         let work = part.work.iter().map(start).collect();
         Self {
-            names,
             node,
             work,
             clients: BTreeMap::new(),
@@ -104,11 +101,7 @@ impl Actor {
     }
 
     fn name(&self, device: DeviceId) -> String {
-        self.names.get(&device).cloned().unwrap_or_else(|| device.to_string())
-    }
-
-    fn device(&self, name: &str) -> Option<DeviceId> {
-        self.part.peers.iter().find(|peer| peer.name == name).map(|peer| DeviceId::from_bytes(peer.device.0))
+        self.part.peers.name(device).map_or_else(|| device.to_string(), String::from)
     }
 
     /// Acts on all that the node tells, until it has nothing more to tell.
@@ -135,7 +128,7 @@ impl Actor {
 
     fn try_work(&mut self, now: Instant, at: usize) {
         let work = &self.part.work[at];
-        let Some(device) = self.device(&work.peer) else { return };
+        let Some(device) = self.part.peers.device(&work.peer) else { return };
         if !self.node.is_connected(device) {
             return self.node.connect(now, device);
         }
@@ -304,12 +297,14 @@ impl Actor {
 fn configure(part: &Part, mut config: Config) -> Config {
     config.port = part.port;
     config.services.clone_from(&part.serves);
-    let trusted = part.peers.iter().filter(|peer| peer.trusted);
-    config.trusted = trusted.map(|peer| DeviceId::from_bytes(peer.device.0)).collect();
+    config.trusted = match &part.trusts {
+        Some(names) => names.iter().filter_map(|name| part.peers.device(name)).collect(),
+        None => part.peers.iter().filter(|peer| peer.name != part.name).map(Peer::device_id).collect(),
+    };
     config.policy = Policy::default();
     for allow in &part.allow {
-        for peer in part.peers.iter().filter(|peer| peer.name == allow.peer) {
-            config.policy.allow(DeviceId::from_bytes(peer.device.0), &allow.service);
+        if let Some(device) = part.peers.device(&allow.peer) {
+            config.policy.allow(device, &allow.service);
         }
     }
     config

@@ -11,11 +11,13 @@ extern crate alloc;
 mod actor;
 mod client;
 mod content;
+mod directory;
 mod done;
 mod observation;
 mod part;
 mod server;
 
 pub use actor::Actor;
+pub use directory::Directory;
 pub use observation::{Observation, Subject, WorkSeen};
 pub use part::{Allow, Bytes32, Expect, Mark, MarkKind, Part, Peer, Work};

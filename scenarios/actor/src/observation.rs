@@ -140,7 +140,7 @@ impl fmt::Display for Observation {
             Self::Discovered { peer } => write!(f, "discovered {peer}"),
             Self::SessionUp { peer } => write!(f, "session with {peer} is up"),
             Self::SessionDown { peer, reason } => write!(f, "session with {peer} is down: {reason}"),
-            Self::Refused { reason } => write!(f, "refused a stranger: {reason}"),
+            Self::Refused { reason } => write!(f, "refused: {reason}"),
             Self::Received { peer, service, work, attempt, index, bytes, intact } => {
                 let state = if *intact { "" } else { ", damaged" };
                 write!(

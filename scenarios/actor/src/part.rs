@@ -1,8 +1,10 @@
 //! What one node is to do, with every name, count and size already resolved. Plain data that goes to any world as JSON.
 
+use crate::Directory;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
+use fabric::identity::DeviceId;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error};
 
 /// One node's part of a resolved scenario.
@@ -17,8 +19,10 @@ pub struct Part {
     pub noise_secret: Bytes32,
     /// The UDP port of discovery and the port its sessions are accepted at.
     pub port: u16,
-    /// Every other node.
-    pub peers: Vec<Peer>,
+    /// Every node, itself included.
+    pub peers: Directory,
+    /// The names of the nodes that it trusts: dials them unasked and accepts their sessions. `None`: every other one.
+    pub trusts: Option<Vec<String>>,
     /// Which services it serves. `echo` sends every message back; any other name takes messages and says nothing.
     pub serves: Vec<String>,
     /// Who may open what; all else is denied.
@@ -29,7 +33,7 @@ pub struct Part {
     pub marks: Vec<Mark>,
 }
 
-/// Another node, by the name that the scenario has for it.
+/// A node, by the name that the scenario has for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Peer {
@@ -37,8 +41,12 @@ pub struct Peer {
     pub name: String,
     /// Its device id.
     pub device: Bytes32,
-    /// Whether this node trusts it: dials it unasked and accepts its sessions.
-    pub trusted: bool,
+}
+
+impl Peer {
+    pub(crate) const fn device_id(&self) -> DeviceId {
+        DeviceId::from_bytes(self.device.0)
+    }
 }
 
 /// One permission.
@@ -119,14 +127,14 @@ impl fmt::Debug for Bytes32 {
 
 impl Serialize for Bytes32 {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(&fabric::identity::DeviceId::from_bytes(self.0))
+        serializer.collect_str(&DeviceId::from_bytes(self.0))
     }
 }
 
 impl<'de> Deserialize<'de> for Bytes32 {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = <alloc::borrow::Cow<'_, str>>::deserialize(deserializer)?;
-        let id: fabric::identity::DeviceId = text.parse().map_err(D::Error::custom)?;
+        let id: DeviceId = text.parse().map_err(D::Error::custom)?;
         Ok(Self(*id.as_bytes()))
     }
 }

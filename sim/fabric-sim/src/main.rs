@@ -3,6 +3,7 @@
 //! [`scenario`] turns files into plain data, [`worlds`] runs that data, [`oracles`] judges what applications saw,
 //! [`report`] says what came of it, and [`commands`] ties these together for the command line ([`cli`]).
 
+mod attacker;
 mod cli;
 mod commands;
 mod conform;

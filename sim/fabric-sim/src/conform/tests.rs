@@ -2,6 +2,7 @@
 //! show each of them.
 
 use super::*;
+use crate::attacker::Inspect;
 use crate::nemesis::Limits;
 use crate::scenario;
 use crate::suites::Tap;
@@ -63,6 +64,8 @@ impl<M: Machine<Command = Infallible>> Machine for Driven<M> {
         self.inner.next_timeout()
     }
 }
+
+impl<M> Inspect for Driven<M> {}
 
 /// A machine that dials the hub and tells how that ended: what the fabric, which trusts no transport's end, does not show.
 struct Dialler {

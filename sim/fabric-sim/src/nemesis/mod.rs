@@ -39,7 +39,8 @@ pub(crate) struct Drawn {
 /// What `seed` makes of the scenario under `mode`; the error is that of a swarm's values that do not fit together.
 pub(crate) fn draw(loaded: &Loaded, mode: Mode, seed: u64) -> Result<Drawn, Invalid> {
     let (mut scenario, mut told) = if mode.swarm { loaded.draw(seed)? } else { (loaded.scenario.clone(), Vec::new()) };
-    let Some(profile) = mode.nemesis else {
+    // What victims must feel of an attack is told in its scenario: chance and other limits would have them feel otherwise.
+    let Some(profile) = mode.nemesis.filter(|_| !scenario.is_attacked()) else {
         return Ok(Drawn { scenario: Rc::new(scenario), limits: Limits::default(), told });
     };
     let heals_at = heals_at(&scenario);

@@ -1,7 +1,10 @@
 //! Runs all checks of a scenario side by side and keeps their verdicts.
 
-use super::{ALWAYS, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TAPPED, count};
+use super::{
+    ALWAYS, ATTACKS_FAIL, Check, EVENTUALLY, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED, count, tables,
+};
 use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
 use crate::scenario::units::Nanos;
 use scenario_actor::{Observation, WorkSeen};
 use serde::Serialize;
@@ -99,7 +102,8 @@ impl Judge {
     pub(crate) fn new(scenario: Rc<Scenario>) -> Self {
         let checks = &scenario.checks;
         let built_in = [NO_PANIC, NO_LIVELOCK].into_iter().filter(|name| !checks.always.contains(name));
-        let always = checks.always.iter().copied().chain(built_in).map(|name| (name, None));
+        let is_judged = |name: &&str| *name != ATTACKS_FAIL || scenario.is_attacked();
+        let always = checks.always.iter().copied().chain(built_in).filter(is_judged).map(|name| (name, None));
         let eventually = checks.eventually.iter().map(|(name, by)| (*name, Some(*by)));
         let known = || ALWAYS.iter().chain(EVENTUALLY);
         let build = |(name, by)| {
@@ -121,6 +125,12 @@ impl Judge {
             }
         }
         broken
+    }
+
+    /// Judges what a node holds.
+    pub(crate) fn load(&mut self, node: NodeId, load: &fabric::Load) -> Option<(&'static str, String)> {
+        let how = tables::judge(load, self.scenario.nodes.len()).err()?;
+        Some((TABLES_BOUNDED, format!("{} holds {how}", self.scenario.node_name(node))))
     }
 
     /// The times at which an eventual promise is due, in order.
@@ -173,15 +183,14 @@ impl Judge {
         }
     }
 
-    /// The engine or the tap saw a promise broken.
-    pub(crate) fn fail(&mut self, name: &str, how: String) {
-        let judged = self.checks.iter_mut().find(|judged| judged.name == name);
-        if let Some(judged) = judged
-            && !matches!(judged.outcome, Some(Outcome::Failed(_)))
-        {
+    /// Others saw a promise broken; whether it is one that is judged in this run.
+    pub(crate) fn fail(&mut self, name: &str, how: String) -> bool {
+        let Some(judged) = self.checks.iter_mut().find(|judged| judged.name == name) else { return false };
+        if !matches!(judged.outcome, Some(Outcome::Failed(_))) {
             source_line(&how).unwrap_or_default().clone_into(&mut judged.place);
             judged.outcome = Some(Outcome::Failed(how));
         }
+        true
     }
 
     /// All verdicts of a run that ended at `end`, in the scenario's order.

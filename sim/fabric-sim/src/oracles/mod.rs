@@ -2,11 +2,13 @@
 //!
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
+mod attacks;
 mod delivery;
 mod judge;
 mod order;
 mod policy;
 mod sessions;
+mod tables;
 mod work;
 
 use crate::scenario::Scenario;
@@ -14,6 +16,7 @@ use crate::scenario::resolved::NodeId;
 use scenario_actor::Observation;
 use sim::Time;
 
+pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
 
 /// One observation: when, whose, and in which start of that node.
@@ -49,6 +52,9 @@ pub(crate) struct Known {
 }
 
 pub(crate) const WORK_DONE: &str = "work-done";
+pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
+pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
+pub(crate) const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
 pub(crate) const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
 
@@ -82,6 +88,16 @@ pub(crate) const ALWAYS: &[Known] = &[
         promise: "No two texts are sealed under one key and nonce.",
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
+    Known {
+        name: TABLES_BOUNDED,
+        promise: "No node holds more peers, handshakes or sessions than the wire contract bounds.",
+        build: || Box::new(tables::TablesBounded),
+    },
+    Known {
+        name: ATTACKS_FAIL,
+        promise: "Nobody gets in under another's name, each offence gets its answer, and no plaintext is on the wire.",
+        build: || Box::new(attacks::AttacksFail),
+    },
     Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },
     Known {
         name: NO_LIVELOCK,
@@ -101,6 +117,11 @@ pub(crate) const EVENTUALLY: &[Known] = &[
         name: WORK_DONE,
         promise: "Every piece of work has ended as expected; what has not is named.",
         build: || Box::new(work::WorkDone::default()),
+    },
+    Known {
+        name: ATTACKS_FELT,
+        promise: "Every attacker has done what it came for, and every victim has felt what the scenario says.",
+        build: || Box::new(attacks::AttacksFelt::default()),
     },
 ];
 

@@ -21,8 +21,10 @@ impl Check for SessionsUp {
     }
 
     fn conclude(&self, scenario: &Scenario) -> Outcome {
-        let wanted: BTreeSet<_> =
-            scenario.work.iter().flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect();
+        // A hostile node tells nobody what it sees.
+        let is_hostile = |id: u32| scenario.nodes[id as usize].hostile.is_some();
+        let honest = scenario.work.iter().filter(|work| !is_hostile(work.to));
+        let wanted: BTreeSet<_> = honest.flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect();
         let missing: Vec<_> = wanted
             .iter()
             .map(|(a, b)| (scenario.node_name(*a), scenario.node_name(*b)))

@@ -2,6 +2,7 @@
 
 use super::read::{At, Named, Raw, section};
 use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
+use crate::attacker::{Conduct, TapKind};
 
 section! {
     /// A scenario: nodes, the network between them, what they do, what goes wrong, and what must hold all the same.
@@ -31,6 +32,8 @@ section! {
         pipes: PipesSection,
         /// Liberties that every driver may take, taken at random.
         perturb: PerturbSection,
+        /// Men in the middle, by name.
+        attackers: Named<AttackerSection>,
         /// What nodes do.
         work: Vec<WorkSection>,
         /// What goes wrong.
@@ -61,7 +64,33 @@ section! {
         starts_at: At<Nanos>,
         /// How its storage behaves.
         disk: DiskSection,
+        /// It is hostile: it has valid keys, does no work, and does this instead.
+        #[schemars(extend("enum" = names(&Conduct::ALL)))]
+        hostile: At<String>,
+        /// Whom a hostile node attacks; every node that is not hostile unless said.
+        attacks: Vec<At<String>>,
     }
+}
+
+section! {
+    /// A man in the middle, who owns links: what he does not pass on is gone.
+    AttackerSection {
+        /// What he does.
+        #[schemars(required, extend("enum" = names(&TapKind::ALL)))]
+        tap: At<String>,
+        /// Two sides; every link from one to the other is his.
+        #[schemars(required, length(min = 2, max = 2))]
+        between: At<Vec<At<String>>>,
+        /// When he begins; at once unless said.
+        at: At<Nanos>,
+        /// How long he goes on; to the end of the run unless said.
+        #[schemars(rename = "for")]
+        lasts: At<Nanos>,
+    }
+}
+
+fn names<T>(all: &[(&'static str, T)]) -> Vec<&'static str> {
+    all.iter().map(|(name, _)| *name).collect()
 }
 
 section! {
@@ -234,6 +263,9 @@ section! {
         always: Vec<At<String>>,
         /// What must have come about by a time.
         eventually: Named<At<Nanos>>,
+        /// What victims must feel of the attacks on them, such as `"hub saw RecordInvalid"`: an attack that does nothing
+        /// shows nothing.
+        felt: Vec<At<String>>,
         /// What some run of a sweep must show; not judged in a single run.
         sometimes: Vec<At<String>>,
     }

@@ -3,6 +3,7 @@
 //! Nodes are named by their place in the order of names, which is also the simulator's.
 
 use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
+use crate::attacker::{Conduct, TapKind};
 use crate::worlds::World;
 use scenario_actor::{Expect, MarkKind};
 use serde::Serialize;
@@ -24,6 +25,7 @@ pub(crate) struct Scenario {
     pub(crate) links: BTreeMap<(NodeId, NodeId), Link>,
     pub(crate) pipes: Pipes,
     pub(crate) perturb: Perturb,
+    pub(crate) attackers: Vec<Attacker>,
     pub(crate) work: Vec<Work>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) faults: Vec<Fault>,
@@ -46,6 +48,34 @@ pub(crate) struct Node {
     pub(crate) allow: Vec<(NodeId, String)>,
     /// `None`: every node.
     pub(crate) trusts: Option<Vec<NodeId>>,
+    pub(crate) hostile: Option<Hostile>,
+}
+
+/// What a hostile node does.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Hostile {
+    pub(crate) conduct: Conduct,
+    pub(crate) victims: Vec<NodeId>,
+    /// Whose public key it shows as its own.
+    pub(crate) guise: Option<NodeId>,
+}
+
+/// A man in the middle of all links between two sides.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Attacker {
+    pub(crate) name: String,
+    pub(crate) tap: TapKind,
+    pub(crate) between: [Vec<NodeId>; 2],
+    pub(crate) from: Nanos,
+    pub(crate) until: Option<Nanos>,
+}
+
+impl Attacker {
+    /// The links that are his.
+    pub(crate) fn links(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+        let [one, other] = &self.between;
+        one.iter().flat_map(move |a| other.iter().map(move |b| (*a, *b)))
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
@@ -147,7 +177,16 @@ pub(crate) enum What {
 pub(crate) struct Checks {
     pub(crate) always: Vec<&'static str>,
     pub(crate) eventually: Vec<(&'static str, Nanos)>,
+    pub(crate) felt: Vec<Felt>,
     pub(crate) sometimes: Vec<String>,
+}
+
+/// What a node must feel of the attacks on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) struct Felt {
+    pub(crate) node: NodeId,
+    /// One of [`crate::oracles::EFFECTS`].
+    pub(crate) effect: &'static str,
 }
 
 impl Default for Link {
@@ -201,6 +240,16 @@ impl Scenario {
     /// The name of a node.
     pub(crate) fn node_name(&self, node: NodeId) -> &str {
         &self.nodes[node as usize].name
+    }
+
+    /// What the node of this name does, if it is hostile.
+    pub(crate) fn hostile(&self, name: &str) -> Option<&Hostile> {
+        self.nodes.iter().find(|node| node.name == name)?.hostile.as_ref()
+    }
+
+    /// Whether anybody here does not keep to the rules.
+    pub(crate) fn is_attacked(&self) -> bool {
+        !self.attackers.is_empty() || self.nodes.iter().any(|node| node.hostile.is_some())
     }
 
     /// `phone-1 -> hub/echo`.

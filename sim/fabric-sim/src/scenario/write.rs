@@ -52,6 +52,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
         checks,
         swarm: _,
         worlds: _,
+        attackers: _,
     } = scenario;
     let mut file = Table::default();
     file.put("schema", 1);
@@ -83,7 +84,7 @@ fn direction(scenario: &Scenario, from: NodeId, to: NodeId) -> String {
 }
 
 fn node(node: &Node, scenario: &Scenario) -> Value {
-    let Node { name: _, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts } = node;
+    let Node { name: _, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts, hostile: _ } = node;
     let mut table = Table::default();
     if !serves.is_empty() {
         table.put("serves", serves.clone());
@@ -247,7 +248,7 @@ fn what(what: &What, scenario: &Scenario, table: &mut Table) {
 }
 
 fn check(checks: &Checks) -> Value {
-    let Checks { always, eventually, sometimes } = checks;
+    let Checks { always, eventually, sometimes, felt: _ } = checks;
     let mut table = Table::default();
     table.put("always", always.clone());
     let eventually: Map<_, _> =

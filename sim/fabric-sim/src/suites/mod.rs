@@ -7,4 +7,4 @@ mod model;
 mod tap;
 
 pub(crate) use model::ModelSuite;
-pub(crate) use tap::Tap;
+pub(crate) use tap::{Broken, Tap};

@@ -4,35 +4,39 @@ use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use fabric::identity::DeviceKey;
 use rand_chacha::rand_core::Rng;
-use scenario_actor::{Allow, Bytes32, Mark, Part, Peer, Work};
+use scenario_actor::{Allow, Bytes32, Directory, Mark, Part, Peer, Work};
 use std::rc::Rc;
 
 /// The UDP port of discovery and the TCP port of sessions.
 pub(super) const PORT: u16 = 7_000;
 
-/// Every node's part. One is made when its node starts: all of them at once would be as many as pairs of nodes.
+/// Every node's part. What grows with the number of nodes is shared by all of them.
 pub(crate) struct Parts {
     scenario: Rc<Scenario>,
     seed: u64,
-    devices: Vec<Bytes32>,
+    directory: Directory,
 }
 
 impl Parts {
     pub(crate) fn new(scenario: Rc<Scenario>, seed: u64) -> Self {
         let device = |name: &str| Bytes32(*DeviceKey::from_seed(&secret(seed, "device", name)).device_id().as_bytes());
-        let devices = scenario.nodes.iter().map(|node| device(&node.name)).collect();
-        Self { scenario, seed, devices }
+        let peer = |name: &String| Peer { name: name.clone(), device: device(name) };
+        let directory = Directory::new(scenario.nodes.iter().map(|node| peer(&node.name)).collect());
+        Self { scenario, seed, directory }
     }
 
     /// What `node` is told.
     pub(crate) fn of(&self, node: NodeId) -> Part {
         let me = &self.scenario.nodes[node as usize];
+        // Who passes for another has that device's key, and a suite that does not sign with it.
+        let guise = me.hostile.as_ref().and_then(|hostile| hostile.guise).unwrap_or(node);
         Part {
             name: me.name.clone(),
-            device_seed: Bytes32(secret(self.seed, "device", &me.name)),
+            device_seed: Bytes32(secret(self.seed, "device", self.scenario.node_name(guise))),
             noise_secret: Bytes32(secret(self.seed, "noise", &me.name)),
             port: PORT,
-            peers: self.peers(node),
+            peers: self.directory.clone(),
+            trusts: self.trusts(node),
             serves: me.serves.clone(),
             allow: me.allow.iter().map(|(peer, service)| self.allow(*peer, service)).collect(),
             work: self.work(node),
@@ -40,18 +44,19 @@ impl Parts {
         }
     }
 
+    /// The device id of every node, as text.
+    pub(crate) fn device_ids(&self) -> Vec<String> {
+        let id = |node: &crate::scenario::resolved::Node| self.directory.device(&node.name).map(|id| id.to_string());
+        self.scenario.nodes.iter().filter_map(id).collect()
+    }
+
     fn name(&self, node: NodeId) -> String {
         self.scenario.node_name(node).to_owned()
     }
 
-    fn peers(&self, me: NodeId) -> Vec<Peer> {
-        let trusts = self.scenario.nodes[me as usize].trusts.as_ref();
-        let peer = |id: NodeId| Peer {
-            name: self.name(id),
-            device: self.devices[id as usize],
-            trusted: trusts.is_none_or(|trusted| trusted.contains(&id)),
-        };
-        (0..self.devices.len() as NodeId).filter(|id| *id != me).map(peer).collect()
+    fn trusts(&self, me: NodeId) -> Option<Vec<String>> {
+        let trusted = self.scenario.nodes[me as usize].trusts.as_ref()?;
+        Some(trusted.iter().filter(|id| **id != me).map(|id| self.name(*id)).collect())
     }
 
     fn allow(&self, peer: NodeId, service: &str) -> Allow {

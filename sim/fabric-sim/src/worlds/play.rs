@@ -1,14 +1,16 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
 use super::sim::{Run, run};
+use crate::attacker::Player;
 use crate::nemesis::Drawn;
 use crate::suites::{ModelSuite, Tap};
 use ::sim::Sink;
 use clap::ValueEnum;
 use core::fmt;
 use fabric::suite::{RealSuite, Suite};
-use scenario_actor::Actor;
+use scenario_actor::Part;
 use serde::{Deserialize, Serialize};
+use std::rc::Rc;
 use std::sync::Arc;
 
 /// Which cryptography nodes are given.
@@ -45,10 +47,13 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
     let tap = Tap::default();
     let inner = suite.suite();
     let (watched, limits) = (tap.clone(), drawn.limits.clone());
+    let scenario = Rc::clone(&drawn.scenario);
     run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
-        let start = format!("{} start {}", part.name, boot.incarnation);
-        let suite = watched.suite(Arc::clone(&inner), &start);
+        let watch = |part: &Part| -> Arc<dyn Suite> {
+            let start = format!("{} start {}", part.name, boot.incarnation);
+            Arc::new(watched.suite(Arc::clone(&inner), &start))
+        };
         let config = limits.of(&part.name);
-        Actor::new(&boot, part, Arc::new(suite), config)
+        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config)
     })
 }

@@ -5,10 +5,11 @@ mod watch;
 
 use super::panics;
 use super::parts::Parts;
-use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::attacker::{self, Inspect};
+use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
-use crate::suites::Tap;
+use crate::suites::{Broken, Tap};
 use ::sim::{Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
 use machine::{Boot, Machine};
@@ -63,27 +64,33 @@ pub(crate) fn run<M>(
     make: impl Fn(Boot, Part) -> M + 'static,
 ) -> Run
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
+    let devices = parts.device_ids();
     let mut world =
         World::new(config(scenario, seed), move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
+    let wiretaps = attacker::install(scenario, &devices, &mut world);
     let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     let (mut judge, kept, totals) = onlooker.into_parts();
-    match stopped {
-        Err(panic) => judge.fail(NO_PANIC, panic),
-        Ok(Stop::Violated(violation)) if violation.check == "livelock" => judge.fail(NO_LIVELOCK, violation.detail),
-        Ok(_) => {}
+    if let Some((check, how)) = broken_by_engine(stopped) {
+        judge.fail(check, how);
     }
     if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
         judge.fail(check, how);
     }
     judge.tapped(tap.records());
+    if let Some(how) = wiretaps.complaint() {
+        judge.fail(ATTACKS_FAIL, how);
+    }
+    if let Some(name) = wiretaps.idle() {
+        judge.fail(ATTACKS_FELT, format!("{name} never got to do what it came for"));
+    }
     Run {
         ended: world.now(),
         events: world.events(),
@@ -96,10 +103,19 @@ where
     }
 }
 
+/// What the engine saw of a run: a panic, or time that did not go on.
+fn broken_by_engine(stopped: Result<Stop, String>) -> Option<Broken> {
+    match stopped {
+        Err(panic) => Some((NO_PANIC, panic)),
+        Ok(Stop::Violated(violation)) if violation.check == "livelock" => Some((NO_LIVELOCK, violation.detail)),
+        Ok(_) => None,
+    }
+}
+
 /// Runs from deadline to deadline, and stops where a promise is broken: later events would bury the cause.
 fn advance<M>(world: &mut World<M>, onlooker: &mut Onlooker, stop_at: Nanos) -> Stop
 where
-    M: Machine<Event = Observation>,
+    M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
     for by in onlooker.judge.deadlines() {

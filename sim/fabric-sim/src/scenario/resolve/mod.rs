@@ -1,5 +1,6 @@
 //! From what is written to what is meant: names to nodes, globs to lists, defaults filled in, contradictions refused.
 
+mod attackers;
 mod faults;
 mod links;
 mod names;
@@ -35,12 +36,15 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
     }
     let names = Names::of(file, problems)?;
     let stop_at = stop_at.map_or(Nanos(u64::MAX), |stop_at| stop_at.value);
-    let nodes = nodes::resolve(file, &names, stop_at, problems);
+    let mut nodes = nodes::resolve(file, &names, stop_at, problems);
+    let attackers = attackers::resolve(file, &names, &mut nodes, stop_at, problems);
     let (link, links) = links::resolve(file, &names, sources, problems);
     let work = work::resolve(file, &names, &nodes, stop_at, sources, problems);
     let base = faults::Base { names: &names, nodes: &nodes, link: &link, links: &links, stop_at };
     let (marks, faults) = faults::resolve(file, &base, problems);
-    let checks = checks(file.check.as_ref(), stop_at, !work.is_empty(), problems);
+    let mut checks = checks(file.check.as_ref(), stop_at, !work.is_empty(), problems);
+    let is_attacked = !attackers.is_empty() || nodes.iter().any(|node| node.hostile.is_some());
+    attackers::checks(file, &names, is_attacked.then_some(stop_at), &mut checks, problems);
     let scenario = Scenario {
         name: name.map(|name| name.value.clone()).unwrap_or_default(),
         stop_at,
@@ -49,6 +53,7 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
         links,
         pipes: pipes(file, problems),
         perturb: perturb(file),
+        attackers,
         work,
         marks,
         faults,
@@ -129,7 +134,7 @@ fn checks(written: Option<&CheckSection>, stop_at: Nanos, has_work: bool, proble
     let always_default = || oracles::ALWAYS.iter().map(|check| check.name).collect();
     let Some(written) = written else {
         let eventually = if has_work { vec![(oracles::WORK_DONE, stop_at)] } else { Vec::new() };
-        return Checks { always: always_default(), eventually, sometimes: Vec::new() };
+        return Checks { always: always_default(), eventually, felt: Vec::new(), sometimes: Vec::new() };
     };
     let always = written.always.as_ref().map(|names| {
         let known = |name: &At<String>| known_check(name, oracles::ALWAYS, problems);
@@ -145,7 +150,7 @@ fn checks(written: Option<&CheckSection>, stop_at: Nanos, has_work: bool, proble
     }
     eventually.sort_by_key(|(name, by)| (*by, *name));
     let sometimes = sometimes(written, problems);
-    Checks { always: always.unwrap_or_else(always_default), eventually, sometimes }
+    Checks { always: always.unwrap_or_else(always_default), eventually, felt: Vec::new(), sometimes }
 }
 
 fn known_check(name: &At<String>, known: &[oracles::Known], problems: &mut Problems) -> Option<&'static str> {

@@ -62,6 +62,7 @@ fn kind(section: &NodeSection, names: &Names, problems: &mut Problems) -> Node {
         serves,
         allow,
         trusts,
+        hostile: None,
     }
 }
 

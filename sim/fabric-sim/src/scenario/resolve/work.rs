@@ -29,7 +29,7 @@ pub(super) fn resolve(
 ) -> Vec<Work> {
     let mut all = Vec::new();
     for section in file.work.iter().flatten() {
-        let Some((from, work)) = one(section, names, stop_at, problems) else { continue };
+        let Some((from, work)) = one(section, names, nodes, stop_at, problems) else { continue };
         let work = Work { place: sources.place(section.place.start()), ..work };
         for node in from {
             let work = Work { from: node, ..work.clone() };
@@ -46,7 +46,13 @@ pub(super) fn resolve(
 }
 
 /// What is written, and by whom it is to be done.
-fn one(section: &WorkSection, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Option<(Vec<NodeId>, Work)> {
+fn one(
+    section: &WorkSection,
+    names: &Names,
+    nodes: &[Node],
+    stop_at: Nanos,
+    problems: &mut Problems,
+) -> Option<(Vec<NodeId>, Work)> {
     let at = required(section.at.as_ref(), &section.place, "at = \"1s\"", problems);
     let from = required(section.from.as_ref(), &section.place, "from = \"phone\"", problems);
     let open = required(section.open.as_ref(), &section.place, "open = \"hub/echo\"", problems);
@@ -58,6 +64,10 @@ fn one(section: &WorkSection, names: &Names, stop_at: Nanos, problems: &mut Prob
     let (at, from) = (at?, from?);
     let (to, service) = target(open?, names, problems)?;
     let mut workers = names.side(from, problems);
+    if let Some(hostile) = workers.iter().find(|worker| nodes[**worker as usize].hostile.is_some()) {
+        let name = &nodes[*hostile as usize].name;
+        problems.at(from.span, format!("`{name}` is hostile and does no work"), "a hostile node").fix("leave it out");
+    }
     workers.retain(|worker| *worker != to);
     if workers.is_empty() && names.find(&from.value) == Some(to) {
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");

@@ -45,6 +45,7 @@ pub(crate) fn tcp_lacks(scenario: &Scenario) -> Option<String> {
     };
     let has_fault = |is: fn(&What) -> bool| scenario.faults.iter().any(|fault| is(&fault.what));
     let lacks = [
+        (scenario.is_attacked(), "it has no attackers".into()),
         (scenario.nodes.len() as u32 > tcp::NODES_MAX, format!("it has at most {} nodes", tcp::NODES_MAX)),
         (scenario.stop_at > REAL_TIME_MAX, format!("it runs for at most {REAL_TIME_MAX} of real time")),
         (scenario.nodes.iter().any(|node| node.disk != Disk::default()), "its storage is the computer's".into()),

@@ -1,6 +1,7 @@
 //! A scripted machine for tests of what looks on at a run: it says its lines at their times.
 
 use super::{Run, run};
+use crate::attacker::Inspect;
 use crate::scenario::{self, Scenario};
 use crate::suites::Tap;
 use core::convert::Infallible;
@@ -42,6 +43,8 @@ impl Machine for Script {
         self.lines.front().map(|(at, _)| *at)
     }
 }
+
+impl Inspect for Script {}
 
 fn work(id: u32, seen: WorkSeen) -> Observation {
     Observation::Work { id, seen }

@@ -94,6 +94,7 @@ fn a_machine_that_never_lets_time_go_on_is_a_livelock() {
             Some(Instant::ZERO)
         }
     }
+    impl Inspect for Stuck {}
     let scenario = Rc::new(scenario::load(Path::new("tests/scenarios/bench.toml"), &[]).unwrap());
     let run = run(&scenario, 1, None, &Tap::default(), |_, _| Stuck);
     assert!(failure(&run, "no-livelock").contains("events at"));

@@ -1,13 +1,18 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
-use crate::oracles::{Judge, Seen};
-use crate::suites::Tap;
+use crate::attacker::{Inspect, Look};
+use crate::oracles::{ATTACKS_FAIL, Judge, Seen, THROUGH, announces_refused};
+use crate::suites::{Broken, Tap};
 use ::sim::{Control, NodeIndex, Time, Watch};
 use machine::Machine;
 use scenario_actor::{Observation, WorkSeen};
+use std::collections::BTreeSet;
 
 /// More observations than this are counted only: a report that long has no reader.
 const SEEN_MAX: usize = 100_000;
+
+/// A device id as text; the names of nodes are shorter.
+const DEVICE_ID_LETTERS: usize = 64;
 
 /// Sums over all observations.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,11 +36,20 @@ pub(in super::super) struct Onlooker {
     totals: Totals,
     /// By node.
     incarnations: Vec<u64>,
+    /// What was found by looking into machines, once for each node.
+    found: BTreeSet<(u32, &'static str)>,
 }
 
 impl Onlooker {
     pub(in super::super) fn new(judge: Judge, tap: Tap) -> Self {
-        Self { judge, tap, seen: Vec::new(), totals: Totals::default(), incarnations: Vec::new() }
+        Self {
+            judge,
+            tap,
+            seen: Vec::new(),
+            totals: Totals::default(),
+            incarnations: Vec::new(),
+            found: BTreeSet::new(),
+        }
     }
 
     /// What was kept so far.
@@ -71,11 +85,49 @@ impl Onlooker {
         }
     }
 
+    fn seen_by(&self, at: Time, node: NodeIndex, what: Observation) -> Seen {
+        let place = node.as_usize();
+        let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
+        Seen { at, node: place as u32, incarnation, what }
+    }
+
+    /// Looks into a machine: the first promise that what is there breaks.
+    fn look(&mut self, at: Time, node: NodeIndex, look: &Look<'_>) -> Option<Broken> {
+        match look {
+            Look::Nothing => None,
+            Look::Node(inside) => {
+                for refusal in announces_refused(inside.discovery().counters()) {
+                    self.find(at, node, refusal);
+                }
+                self.judge.load(node.as_usize() as u32, &inside.load())
+            }
+            Look::Hostile(peer) => {
+                if peer.is_through() {
+                    self.find(at, node, THROUGH);
+                }
+                peer.complaint().map(|how| (ATTACKS_FAIL, how.to_owned()))
+            }
+        }
+    }
+
+    /// What applications do not see is told as if they did, the first time.
+    fn find(&mut self, at: Time, node: NodeIndex, what: &'static str) {
+        if self.found.insert((node.as_usize() as u32, what)) {
+            let seen = self.seen_by(at, node, Observation::Refused { reason: what.into() });
+            self.judge.observe(&seen);
+            if what != THROUGH {
+                self.keep(seen);
+            }
+        }
+    }
+
     fn keep(&mut self, seen: Seen) {
-        let is_detail = matches!(
-            seen.what,
-            Observation::Received { .. } | Observation::Work { seen: WorkSeen::Started { .. }, .. }
-        );
+        let is_detail = match &seen.what {
+            Observation::Received { .. } | Observation::Work { seen: WorkSeen::Started { .. }, .. } => true,
+            // Nobody of the scenario: it goes by its id. A flood has a hundred thousand of them.
+            Observation::Discovered { peer } => peer.len() == DEVICE_ID_LETTERS,
+            _ => false,
+        };
         if is_detail {
             return;
         }
@@ -87,7 +139,7 @@ impl Onlooker {
     }
 }
 
-impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
+impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     fn booted(&mut self, _: Time, node: NodeIndex, incarnation: u64, _: &mut Control<M::Command>) {
         let place = node.as_usize();
         if self.incarnations.len() <= place {
@@ -97,9 +149,7 @@ impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
-        let place = node.as_usize();
-        let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
-        let seen = Seen { at, node: place as u32, incarnation, what: event.clone() };
+        let seen = self.seen_by(at, node, event.clone());
         if let Some((check, how)) = self.see(seen) {
             control.violate(check, how);
         }
@@ -108,9 +158,11 @@ impl<M: Machine<Event = Observation>> Watch<M> for Onlooker {
         }
     }
 
-    fn settled(&mut self, _: Time, _: NodeIndex, _: &M, control: &mut Control<M::Command>) {
-        if let Some((check, how)) = self.tap.take_broken() {
-            self.judge.fail(check, how.clone());
+    fn settled(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
+        let looked = self.look(at, node, &machine.look());
+        if let Some((check, how)) = self.tap.take_broken().or(looked)
+            && self.judge.fail(check, how.clone())
+        {
             control.violate(check, how);
         }
     }

@@ -1,0 +1,63 @@
+//! The fabric beside its rivals: messages of 16 KiB through both ends in memory, on one core, in one interleaved run, against
+//! what their cipher alone takes. All use ring's ChaCha20-Poly1305.
+//!
+//! `cargo run --release` in this folder.
+
+#[path = "../../../fabric/benches/common/mod.rs"]
+mod common;
+mod libp2p;
+mod noise;
+mod tls;
+
+use common::{Contender, Message, Pair, device, interleave, median, ratio};
+use fabric::suite::Suite;
+use ring_suite::RingSuite;
+use std::hint::black_box;
+use std::sync::Arc;
+
+const ROUNDS: usize = 11;
+const MESSAGE: usize = 16 * 1024;
+/// Messages of one round; 100 streams share them evenly.
+const MESSAGES: usize = 2_000;
+const BYTES: usize = MESSAGES * MESSAGE;
+
+fn cipher_alone() -> impl FnMut() {
+    let cipher = RingSuite.cipher(&[1; 32]);
+    let mut text = vec![7; MESSAGE];
+    let mut nonce = 0;
+    move || {
+        for _ in 0..MESSAGES {
+            let tag = cipher.seal(nonce, &[], &mut text);
+            cipher.open(nonce, &[], &mut text, &tag).unwrap();
+            nonce += 1;
+        }
+        black_box(&text);
+    }
+}
+
+fn fabric(streams: usize, message: Message) -> impl FnMut() {
+    let suite = Arc::new(RingSuite);
+    let mut pair = Pair::new(&device(1, Arc::clone(&suite) as _), &device(2, suite));
+    let streams = pair.open(streams);
+    move || pair.transfer(&streams, &message, MESSAGES / streams.len())
+}
+
+fn main() {
+    let mut contenders: Vec<Contender<'_>> = vec![
+        ("ring alone: seal and open", Box::new(cipher_alone())),
+        ("**fabric, 1 stream, shared bytes**", Box::new(fabric(1, Message::shared(MESSAGE)))),
+        ("**fabric, 100 streams, shared bytes**", Box::new(fabric(100, Message::shared(MESSAGE)))),
+        ("**fabric, 1 stream**", Box::new(fabric(1, Message::copied(MESSAGE)))),
+        ("**fabric, 100 streams**", Box::new(fabric(100, Message::copied(MESSAGE)))),
+        ("snow with ring, no streams", Box::new(noise::transfer(MESSAGE, MESSAGES))),
+        ("rustls with ring, no streams", Box::new(tls::transfer(MESSAGE, MESSAGES))),
+        ("libp2p noise + yamux, 1 stream", Box::new(libp2p::transfer(1, MESSAGE, MESSAGES))),
+        ("libp2p noise + yamux, 100 streams", Box::new(libp2p::transfer(100, MESSAGE, MESSAGES / 100))),
+    ];
+    let seconds = interleave(ROUNDS, &mut contenders);
+    println!("| 16 KiB messages, both ends, one core, in memory | MB/s | of ring alone |");
+    println!("| --- | --- | --- |");
+    for ((name, _), mine) in contenders.iter().zip(&seconds) {
+        println!("| {name} | {:.0} | {:.2} |", BYTES as f64 / median(mine) / 1e6, ratio(&seconds[0], mine));
+    }
+}

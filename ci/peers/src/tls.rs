@@ -1,0 +1,62 @@
+//! rustls, TLS 1.3, with ring's ChaCha20-Poly1305.
+
+use rustls::crypto::{CryptoProvider, ring};
+use rustls::pki_types::{PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, ClientConnection, RootCertStore, ServerConfig, ServerConnection};
+use std::hint::black_box;
+use std::io::{Read, Write};
+use std::sync::Arc;
+
+fn provider() -> Arc<CryptoProvider> {
+    let cipher_suites = vec![ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+    Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
+}
+
+fn pair() -> (ClientConnection, ServerConnection) {
+    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["peer".to_owned()]).unwrap();
+    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
+    let mut roots = RootCertStore::empty();
+    roots.add(cert.der().clone()).unwrap();
+    let client = ClientConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13]);
+    let client = client.unwrap().with_root_certificates(roots).with_no_client_auth();
+    let server = ServerConfig::builder_with_provider(provider()).with_protocol_versions(&[&rustls::version::TLS13]);
+    let server = server.unwrap().with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let mut a = ClientConnection::new(Arc::new(client), ServerName::try_from("peer").unwrap()).unwrap();
+    let mut b = ServerConnection::new(Arc::new(server)).unwrap();
+    let mut wire = Vec::new();
+    while a.is_handshaking() || b.is_handshaking() || a.wants_write() || b.wants_write() {
+        a.write_tls(&mut wire).unwrap();
+        b.read_tls(&mut wire.as_slice()).unwrap();
+        b.process_new_packets().unwrap();
+        wire.clear();
+        b.write_tls(&mut wire).unwrap();
+        a.read_tls(&mut wire.as_slice()).unwrap();
+        a.process_new_packets().unwrap();
+        wire.clear();
+    }
+    (a, b)
+}
+
+pub fn transfer(length: usize, messages: usize) -> impl FnMut() {
+    let (mut a, mut b) = pair();
+    let (message, mut wire, mut opened) = (vec![7; length], Vec::new(), vec![0; length]);
+    move || {
+        for _ in 0..messages {
+            a.writer().write_all(&message).unwrap();
+            while a.wants_write() {
+                a.write_tls(&mut wire).unwrap();
+            }
+            let mut rest = wire.as_slice();
+            let mut received = 0;
+            while !rest.is_empty() {
+                b.read_tls(&mut rest).unwrap();
+                let plaintext = b.process_new_packets().unwrap().plaintext_bytes_to_read();
+                b.reader().read_exact(&mut opened[received..received + plaintext]).unwrap();
+                received += plaintext;
+            }
+            assert_eq!(received, length);
+            wire.clear();
+            black_box(&opened);
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! The node's two tasks, in turn: `netstackd`, which alone has card, stack and sockets, and `dsoftbusd`, the fabric core
+//! with its application, which asks it for everything over bounded queues. Stands still when neither has anything to do.
+
+use crate::arch::{Arch, Board};
+use crate::card::Card;
+use crate::report;
+use alloc::collections::BTreeMap;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::hint::black_box;
+use fabric::Config;
+use fabric::suite::RealSuite;
+use guest_contract::{Exit, Hex, Line, STOP, Start, TestFault};
+use machine::{Boot, Input, Instant, Machine};
+use netstackd::driver::{Driver, Owner, Ports};
+use netstackd::service::{self, ClientId, NetStack};
+use scenario_actor::{Actor, Observation};
+
+/// The only client of the stack.
+const DSOFTBUSD: ClientId = ClientId(0);
+/// Rounds that the last frames get to leave in.
+const DRAIN_ROUNDS: usize = 10;
+
+/// Runs the node to its end.
+pub(crate) fn run(start: Start) -> Exit {
+    let Some(seeds) = Seeds::draw(&start) else { return Exit::NoEntropy };
+    let Some(card) = Board::network().and_then(Card::new) else { return Exit::NoNetwork };
+    let (mac, address) = (card.mac(), guest_contract::address(start.host));
+    let now = Board::now();
+    let mut stack = NetStack::new(now, service::Config::new(mac, address, seeds.stack), card);
+    let Ok(driver) = Driver::new(now, DSOFTBUSD, Ports::new(start.part.port), &mut stack) else {
+        return Exit::NoNetwork;
+    };
+    report::say(&Line::Network { mac: Hex(mac.to_vec()), address });
+    match start.test_fault {
+        None => {}
+        Some(TestFault::StackOverflow) => {
+            black_box(overflow(0));
+        }
+        Some(TestFault::Hang) => loop {
+            Board::idle(None);
+        },
+    }
+    let stop_at = Instant::from_nanos(start.stop_after_nanos);
+    let boot = Boot { now, incarnation: start.incarnation, seed: seeds.node, stored: stored(start.stored) };
+    let config = Config { announce: true, ..Config::default() };
+    let actor = Actor::new(&boot, start.part, Arc::new(RealSuite), config);
+    Node { stack, driver, actor, outcome: Outcome::default() }.run(stop_at)
+}
+
+#[expect(unconditional_recursion, reason = "the fault")]
+fn overflow(depth: u64) -> u64 {
+    black_box(overflow(black_box(depth) + 1)) + 1
+}
+
+fn stored(stored: BTreeMap<String, Hex>) -> BTreeMap<String, Vec<u8>> {
+    stored.into_iter().map(|(key, value)| (key, value.0)).collect()
+}
+
+/// All the chance that the node has, separate for its tasks.
+struct Seeds {
+    node: [u8; 32],
+    stack: u64,
+}
+
+impl Seeds {
+    /// `None` when there is none: a node with guessable keys is worse than none.
+    fn draw(start: &Start) -> Option<Self> {
+        if let Some(seed) = start.test_seed {
+            return Some(Self { node: seed.0, stack: u64::from(start.host) });
+        }
+        let mut node = [0; 32];
+        for chunk in node.chunks_exact_mut(8) {
+            chunk.copy_from_slice(&Board::entropy()?.to_le_bytes());
+        }
+        (node != [0; 32]).then_some(Self { node, stack: Board::entropy()? })
+    }
+}
+
+struct Node {
+    stack: NetStack<Card>,
+    driver: Driver,
+    actor: Actor,
+    outcome: Outcome,
+}
+
+/// What of the machine's outputs is not for the network.
+#[derive(Default)]
+struct Outcome {
+    stored: Vec<String>,
+}
+
+impl Owner<Observation> for Outcome {
+    fn event(&mut self, what: Observation) {
+        report::say(&Line::Seen { at_nanos: Board::now().as_nanos(), what });
+    }
+
+    fn store(&mut self, key: &str, bytes: &[u8]) {
+        report::say(&Line::Stored { key: key.into(), value: Hex(bytes.to_vec()) });
+        self.stored.push(key.into());
+    }
+}
+
+impl Node {
+    fn run(mut self, stop_at: Instant) -> Exit {
+        loop {
+            let now = Board::now();
+            if now >= stop_at || Board::receive() == Some(STOP) {
+                break;
+            }
+            self.turn(now);
+            let wake = self.driver.next_timeout(now, &mut self.stack, &self.actor);
+            Board::idle(Some(wake.map_or(stop_at, |wake| wake.min(stop_at))));
+        }
+        self.end()
+    }
+
+    /// Acknowledging comes first: what comes in later interrupts again.
+    fn turn(&mut self, now: Instant) {
+        self.stack.device_mut().acknowledge();
+        self.driver.turn(now, &mut self.stack, &mut self.actor, &mut self.outcome);
+        while !self.outcome.stored.is_empty() {
+            for key in core::mem::take(&mut self.outcome.stored) {
+                self.actor.handle(now, Input::Stored { key: &key, result: Ok(()) });
+            }
+            self.driver.turn(now, &mut self.stack, &mut self.actor, &mut self.outcome);
+        }
+    }
+
+    /// Lets what was sent leave.
+    fn end(mut self) -> Exit {
+        for _ in 0..DRAIN_ROUNDS {
+            if self.stack.device_mut().is_idle() {
+                break;
+            }
+            Board::idle(None);
+        }
+        let datagrams_dropped = self.driver.dropped();
+        report::say(&Line::Ended { at_nanos: Board::now().as_nanos(), datagrams_dropped });
+        Exit::Ended
+    }
+}

@@ -1,0 +1,173 @@
+//! What a hostile peer says in a session, and what the wire contract answers (wire contract, 4): a table of plays.
+
+use super::frames::*;
+use super::kinds::Conduct;
+use fabric::mux::Reject;
+
+/// A stream of this side, the initiator.
+const MINE: u32 = 1;
+/// A service that the victim allows.
+const ALLOWED: &str = "echo";
+/// One more than any budget holds, with what a second or two give back.
+const FLOOD: u32 = 1_500;
+const WINDOW_MAX: u32 = (1 << 31) - 1;
+
+/// When a play begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Cue {
+    /// The session is up.
+    SessionUp,
+    /// The victim has opened a stream.
+    Opened,
+}
+
+/// One offence, or something that only looks like one.
+pub(super) struct Play {
+    pub(super) name: &'static str,
+    pub(super) cue: Cue,
+    /// The records to send; the number is the victim's stream, if the cue has one.
+    pub(super) records: fn(u32) -> Vec<Vec<u8>>,
+    /// How the victim must end the session; `None`: it must not.
+    pub(super) answer: Option<Reject>,
+}
+
+const fn play(name: &'static str, answer: Option<Reject>, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
+    Play { name, cue: Cue::SessionUp, records, answer }
+}
+
+const fn when_opened(name: &'static str, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
+    Play { name, cue: Cue::Opened, records, answer: STATE }
+}
+
+const UNKNOWN: Option<Reject> = Some(Reject::UnknownStreamFrame);
+const STATE: Option<Reject> = Some(Reject::InvalidStreamStateTransition);
+const INVALID: Option<Reject> = Some(Reject::FrameInvalid);
+const OVERSIZE: Option<Reject> = Some(Reject::FrameOversize);
+const CREDIT: Option<Reject> = Some(Reject::WindowCreditOverflowOrUnderflow);
+const TOO_MUCH: Option<Reject> = Some(Reject::Flood);
+
+/// The plays of a conduct.
+pub(super) const fn plays(conduct: Conduct) -> &'static [Play] {
+    match conduct {
+        Conduct::OutOfTurn => OUT_OF_TURN,
+        Conduct::BadFrames => BAD_FRAMES,
+        Conduct::CreditLies => CREDIT_LIES,
+        Conduct::FloodPing => FLOOD_PING,
+        Conduct::FloodPong => FLOOD_PONG,
+        Conduct::FloodWindowUpdate => FLOOD_WINDOW_UPDATE,
+        Conduct::FloodOpen => FLOOD_OPEN,
+        Conduct::FloodChurn => FLOOD_CHURN,
+        Conduct::FloodEmptyData => FLOOD_EMPTY_DATA,
+        _ => &[],
+    }
+}
+
+/// All of them in one record: nothing comes in between.
+fn at_once(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    vec![frames.concat()]
+}
+
+fn open_then(frames: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    at_once(&[&[open(MINE, ALLOWED)], frames].concat())
+}
+
+/// The state table, row by row as the victim has it, with the frames that do not belong there. (A victim's service closes
+/// its half only after its peer has, so that nobody meets it in `local_closed`.)
+const OUT_OF_TURN: &[Play] = &[
+    play("OPEN_ACK, idle", UNKNOWN, |_| at_once(&[open_ack(MINE, 9)])),
+    play("DATA, idle", UNKNOWN, |_| at_once(&[data(MINE, b"x")])),
+    play("WINDOW_UPDATE, idle", UNKNOWN, |_| at_once(&[window_update(MINE, 9)])),
+    play("RST, idle", UNKNOWN, |_| at_once(&[rst(MINE, 7)])),
+    play("CLOSE, idle", UNKNOWN, |_| at_once(&[close(MINE, 0)])),
+    play("DATA on the victim's stream, idle", UNKNOWN, |_| at_once(&[data(2, b"x")])),
+    when_opened("DATA, opening", |stream| at_once(&[data(stream, b"x")])),
+    when_opened("WINDOW_UPDATE, opening", |stream| at_once(&[window_update(stream, 9)])),
+    when_opened("CLOSE, opening", |stream| at_once(&[close(stream, 0)])),
+    play("OPEN_ACK, open", STATE, |_| open_then(&[open_ack(MINE, 9)])),
+    play("OPEN_ACK, remote_closed", STATE, |_| open_then(&[close(MINE, 0), open_ack(MINE, 9)])),
+    play("DATA, remote_closed", STATE, |_| open_then(&[close(MINE, 0), data(MINE, b"x")])),
+    play("CLOSE, remote_closed", STATE, |_| open_then(&[close(MINE, 0), close(MINE, 0)])),
+    play("all of them, closed", None, |_| {
+        let late = [open_ack(MINE, 9), data(MINE, b"x"), window_update(MINE, 9), rst(MINE, 7), close(MINE, 0)];
+        open_then(&[&[rst(MINE, 7)], &late[..]].concat())
+    }),
+    play("OPEN of the victim's parity", STATE, |_| at_once(&[open(2, ALLOWED)])),
+    play("OPEN that does not rise", STATE, |_| at_once(&[open(3, ALLOWED), open(MINE, ALLOWED)])),
+    play("OPEN of the same stream", STATE, |_| open_then(&[open(MINE, ALLOWED)])),
+    play("OPEN after CLOSE of the session", STATE, |_| open_then(&[close(0, 0), open(3, ALLOWED)])),
+];
+
+const BAD_FRAMES: &[Play] = &[
+    play("an unknown kind", INVALID, |_| at_once(&[frame(9, 0, 1, &[])])),
+    play("an unknown flag", INVALID, |_| at_once(&[frame(6, 1, 0, &[0; 8])])),
+    play("a priority over 7", INVALID, |_| at_once(&[frame(1, 8, MINE, b"\0\0\x20\0echo")])),
+    play("a PING that is short", INVALID, |_| at_once(&[frame(6, 0, 0, &[0; 7])])),
+    play("an OPEN without credit", INVALID, |_| at_once(&[frame(1, 0, MINE, &[0; 3])])),
+    play("a PING on a stream", INVALID, |_| at_once(&[frame(6, 0, MINE, &[0; 8])])),
+    play("an OPEN of stream 0", INVALID, |_| at_once(&[open(0, ALLOWED)])),
+    play("DATA on stream 0", INVALID, |_| at_once(&[data(0, b"x")])),
+    play("an empty DATA that ends no message", INVALID, |_| open_then(&[data(MINE, &[])])),
+    play("DATA that says to be too long", OVERSIZE, |_| open_then(&[with_length(3, 0, 32_769, MINE, b"x")])),
+    play("a payload past the record", OVERSIZE, |_| open_then(&[with_length(3, 0, 100, MINE, b"x")])),
+    play("half a header", OVERSIZE, |_| at_once(&[vec![6, 0, 0, 8]])),
+];
+
+const CREDIT_LIES: &[Play] = &[
+    play("DATA past the stream's credit", CREDIT, |_| {
+        // What comes at once is not read in between, and no credit returned.
+        at_once(&[open(MINE, "files"), data(MINE, &[7; 8_000]), data(MINE, &[7; 200])])
+    }),
+    play("a delta of 0", CREDIT, |_| open_then(&[window_update(MINE, 0)])),
+    play("a delta of 0 for the session", CREDIT, |_| at_once(&[window_update(0, 0)])),
+    play("a stream's window past its end", CREDIT, |_| open_then(&[window_update(MINE, WINDOW_MAX)])),
+    play("the session's window past its end", CREDIT, |_| at_once(&[window_update(0, WINDOW_MAX)])),
+    play("an OPEN that grants too much", CREDIT, |_| at_once(&[open_with(MINE, WINDOW_MAX + 1, ALLOWED)])),
+    play("the most that can be granted", None, |_| at_once(&[open_with(MINE, WINDOW_MAX, ALLOWED)])),
+    play("a stream without any credit", None, |_| {
+        at_once(&[open_with(MINE, 0, ALLOWED), message(MINE, &[1; 100]), close(MINE, 0)])
+    }),
+];
+
+fn each(frame: impl Fn(u32) -> Vec<u8>) -> Vec<Vec<u8>> {
+    (0..FLOOD).map(frame).collect()
+}
+
+const FLOOD_PING: &[Play] = &[
+    play("two PINGs in a record", TOO_MUCH, |_| at_once(&[ping(1), ping(2)])),
+    play("a PING in every record", TOO_MUCH, |_| each(|token| ping(token.into()))),
+];
+
+const FLOOD_PONG: &[Play] =
+    &[play("PONGs that nobody asked for", TOO_MUCH, |_| each(|token| pong(u64::from(token) << 40)))];
+
+const FLOOD_WINDOW_UPDATE: &[Play] = &[
+    play("a session's credit a byte at a time", TOO_MUCH, |_| each(|_| window_update(0, 1))),
+    play("a stream's credit a byte at a time", TOO_MUCH, |_| {
+        let mut records = each(|_| window_update(MINE, 1));
+        records.insert(0, open(MINE, ALLOWED));
+        records
+    }),
+];
+
+const FLOOD_OPEN: &[Play] =
+    &[play("OPENs of what nobody serves", TOO_MUCH, |_| each(|number| open(MINE + 2 * number, "nothing")))];
+
+const FLOOD_CHURN: &[Play] = &[
+    play("streams opened and reset", TOO_MUCH, |_| {
+        each(|number| [open(MINE + 2 * number, ALLOWED), rst(MINE + 2 * number, 7)].concat())
+    }),
+    play("frames for a closed stream", TOO_MUCH, |_| {
+        let mut records = each(|_| window_update(MINE, 1));
+        records.insert(0, [open(MINE, ALLOWED), rst(MINE, 7)].concat());
+        records
+    }),
+];
+
+const FLOOD_EMPTY_DATA: &[Play] = &[
+    play("empty messages past the credit", CREDIT, |_| {
+        at_once(&[open(MINE, "files"), message(MINE, &[]).repeat(1_025)])
+    }),
+    play("empty DATA for a closed stream", TOO_MUCH, |_| {
+        at_once(&[open(MINE, ALLOWED), rst(MINE, 7), message(MINE, &[]).repeat(FLOOD as usize)])
+    }),
+];
