@@ -1,6 +1,6 @@
 //! What the runner tells a guest at its start, and what the guest says on its serial line. Plain data; moves no byte.
 //!
-//! The runner hands in one [`Start`] as JSON, in the fw_cfg file [`START_FILE`]. The guest answers with one [`Line`] of JSON
+//! The runner hands in one [`Start`] as JSON, in the `fw_cfg` file [`START_FILE`]. The guest answers with one [`Line`] of JSON
 //! per line of serial output, and ends with the status of an [`Exit`]. A byte [`STOP`] on its serial input ends it sooner.
 
 #![no_std]
@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use hex::Hex;
 
-/// The fw_cfg file that holds the [`Start`].
+/// The `fw_cfg` file that holds the [`Start`].
 pub const START_FILE: &str = "opt/fabric/start";
 /// The longest [`Start`] in bytes; the guest takes no longer one.
 pub const START_BYTES_MAX: usize = 4 * 1024 * 1024;

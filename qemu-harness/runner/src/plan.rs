@@ -76,7 +76,7 @@ impl Plan {
             expected: BTreeMap::new(),
             test_seeds: BTreeMap::new(),
             test_faults: BTreeMap::new(),
-            timeout: Duration::from_secs(60),
+            timeout: Duration::from_mins(1),
             memory_mib: 64,
             cpu: "max".into(),
             image,

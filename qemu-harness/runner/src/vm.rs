@@ -78,7 +78,7 @@ impl Vm {
         let mut vm = Self { process, reader: None };
         let Some(output) = output else { return Err(Failure::harness("QEMU has no output")) };
         vm.reader = Some(thread::spawn(move || {
-            listen(output, log, |what| news.send(News { place, incarnation, what }).is_ok())
+            listen(output, log, |what| news.send(News { place, incarnation, what }).is_ok());
         }));
         Ok(vm)
     }

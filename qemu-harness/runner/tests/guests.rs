@@ -1,5 +1,7 @@
 //! Real guests in QEMU. Ignored unless asked for (`ci/qemu`): they need QEMU, and build the guest.
 
+#![cfg(test)]
+
 mod support;
 
 use qemu_runner::{Kind, Outcome, Restart, TestFault, When};

@@ -44,7 +44,8 @@ pub struct Peer {
 }
 
 impl Peer {
-    pub(crate) const fn device_id(&self) -> DeviceId {
+    /// Its device id.
+    pub const fn device_id(&self) -> DeviceId {
         DeviceId::from_bytes(self.device.0)
     }
 }

@@ -67,7 +67,7 @@ fn what_real_sockets_cannot_do_is_refused_before_anything_runs() {
     refused(&["check", clocks, "--set", "worlds=['sim','mars']"], "there is no world `mars`");
     let contact = "../../scenarios/first-contact.toml";
     refused(&["run", contact, "--world", "tcp", "--nemesis", "rough"], "it has no `--nemesis`");
-    refused(&["conform", contact, "--set", "stop_at=20m"], "at most 10m of real time");
+    refused(&["conform", contact, "--set", "stop_at=20m"], "at most 600s of real time");
 }
 
 /// Asks again and again, since nobody tells.

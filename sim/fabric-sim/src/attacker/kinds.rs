@@ -2,6 +2,10 @@
 
 use serde::Serialize;
 
+fn name<T: PartialEq>(all: &[(&'static str, T)], kind: T) -> &'static str {
+    all.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
+}
+
 /// What a man in the middle does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -16,7 +20,7 @@ pub(crate) enum TapKind {
 }
 
 impl TapKind {
-    pub(crate) const ALL: [(&str, Self); 7] = [
+    pub(crate) const ALL: [(&'static str, Self); 7] = [
         ("observe", Self::Observe),
         ("replay", Self::Replay),
         ("splice", Self::Splice),
@@ -25,6 +29,10 @@ impl TapKind {
         ("relay", Self::Relay),
         ("identity-swap", Self::IdentitySwap),
     ];
+
+    pub(crate) fn name(self) -> &'static str {
+        name(&Self::ALL, self)
+    }
 }
 
 /// What a hostile peer does.
@@ -51,7 +59,7 @@ pub(crate) enum Conduct {
 }
 
 impl Conduct {
-    pub(crate) const ALL: [(&str, Self); 17] = [
+    pub(crate) const ALL: [(&'static str, Self); 17] = [
         ("out-of-turn", Self::OutOfTurn),
         ("bad-frames", Self::BadFrames),
         ("credit-lies", Self::CreditLies),
@@ -70,4 +78,8 @@ impl Conduct {
         ("announce-flood", Self::AnnounceFlood),
         ("impostor", Self::Impostor),
     ];
+
+    pub(crate) fn name(self) -> &'static str {
+        name(&Self::ALL, self)
+    }
 }

@@ -36,10 +36,9 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
 
 /// Real processes and sockets take no trace, and a second run would be another one.
 fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
-    let lack = scenario::tcp_lacks(&head.scenario).or_else(|| {
-        let unknown = [(args.nemesis.is_some(), "--nemesis"), (args.trace.is_some(), "--trace")];
-        unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")))
-    });
+    let unknown = [(args.nemesis.is_some(), "--nemesis"), (args.trace.is_some(), "--trace")];
+    let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    let lack = unknown.or_else(|| scenario::tcp_lacks(&head.scenario));
     if let Some(lack) = lack {
         terminal.say(&format!("error: the world `tcp` cannot run this: {lack}"));
         return Err(Exit::Usage);

@@ -1,7 +1,10 @@
 //! A resolved scenario as a file again: every count spelled out as names, every default left out. What was shrunk, and what
 //! a capsule holds, is read back by the same reader as everything else.
 
-use super::resolved::{Begin, Checks, Disk, Fault, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work};
+use super::resolved::{
+    Attacker, Begin, Checks, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
+};
+use super::units::Nanos;
 use core::fmt::Display;
 use core::fmt::Write;
 use scenario_actor::{Expect, MarkKind};
@@ -46,13 +49,13 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
         links,
         pipes,
         perturb,
+        attackers,
         work,
         marks: _,
         faults,
         checks,
         swarm: _,
         worlds: _,
-        attackers: _,
     } = scenario;
     let mut file = Table::default();
     file.put("schema", 1);
@@ -67,6 +70,9 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     file.table("links", all);
     file.table("pipes", pipes_table(pipes));
     file.table("perturb", perturb_table(perturb));
+    if !attackers.is_empty() {
+        file.put("attackers", attackers.iter().map(|each| attacker(each, scenario)).collect::<Map<_, _>>());
+    }
     if !work.is_empty() {
         file.put("work", work.iter().map(|each| work_table(each, scenario)).collect::<Vec<_>>());
     }
@@ -75,8 +81,21 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
         table.put("timeline", faults.iter().map(|each| fault(each, scenario)).collect::<Vec<_>>());
         file.table("faults", table);
     }
-    file.put("check", check(checks));
+    file.put("check", check(checks, scenario));
     Value::Object(file.0)
+}
+
+fn attacker(attacker: &Attacker, scenario: &Scenario) -> (String, Value) {
+    let Attacker { name, tap, between, from, until } = attacker;
+    let side = |nodes: &Vec<NodeId>| nodes.iter().map(|node| scenario.node_name(*node)).collect::<Vec<_>>().join(", ");
+    let mut table = Table::default();
+    table.put("tap", tap.name());
+    table.put("between", between.iter().map(side).collect::<Vec<_>>());
+    table.quantity("at", from, &Default::default());
+    if let Some(until) = until {
+        table.put("for", Nanos(until.0 - from.0).to_string());
+    }
+    (name.clone(), Value::Object(table.0))
 }
 
 fn direction(scenario: &Scenario, from: NodeId, to: NodeId) -> String {
@@ -84,7 +103,7 @@ fn direction(scenario: &Scenario, from: NodeId, to: NodeId) -> String {
 }
 
 fn node(node: &Node, scenario: &Scenario) -> Value {
-    let Node { name: _, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts, hostile: _ } = node;
+    let Node { name: _, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts, hostile } = node;
     let mut table = Table::default();
     if !serves.is_empty() {
         table.put("serves", serves.clone());
@@ -95,6 +114,10 @@ fn node(node: &Node, scenario: &Scenario) -> Value {
     }
     if let Some(trusts) = trusts {
         table.put("trusts", trusts.iter().map(|peer| scenario.node_name(*peer)).collect::<Vec<_>>());
+    }
+    if let Some(hostile) = hostile {
+        table.put("hostile", hostile.conduct.name());
+        table.put("attacks", hostile.victims.iter().map(|victim| scenario.node_name(*victim)).collect::<Vec<_>>());
     }
     table.quantity("starts_at", starts_at, &Default::default());
     table.quantity("clock_offset", clock_offset, &Default::default());
@@ -247,13 +270,17 @@ fn what(what: &What, scenario: &Scenario, table: &mut Table) {
     }
 }
 
-fn check(checks: &Checks) -> Value {
-    let Checks { always, eventually, sometimes, felt: _ } = checks;
+fn check(checks: &Checks, scenario: &Scenario) -> Value {
+    let Checks { always, eventually, felt, sometimes } = checks;
     let mut table = Table::default();
     table.put("always", always.clone());
     let eventually: Map<_, _> =
         eventually.iter().map(|(name, by)| ((*name).to_owned(), Value::from(by.to_string()))).collect();
     table.table("eventually", Table(eventually));
+    if !felt.is_empty() {
+        let text = |felt: &Felt| format!("{} saw {}", scenario.node_name(felt.node), felt.effect);
+        table.put("felt", felt.iter().map(text).collect::<Vec<_>>());
+    }
     if !sometimes.is_empty() {
         table.put("sometimes", sometimes.clone());
     }
@@ -280,7 +307,7 @@ fn is_table(value: &Value) -> bool {
 
 fn section(text: &mut String, key: &str, value: &Value) {
     match value {
-        Value::Object(group) if ["nodes", "links"].contains(&key) => {
+        Value::Object(group) if ["nodes", "links", "attackers"].contains(&key) => {
             for (name, table) in group {
                 let _ = write!(text, "\n[{key}.{}]\n", quoted_key(name));
                 table.as_object().into_iter().flatten().for_each(|(key, value)| line(text, key, value));

@@ -44,10 +44,9 @@ impl Parts {
         }
     }
 
-    /// The device id of every node, as text.
+    /// The device id of every node in the order of names, as text.
     pub(crate) fn device_ids(&self) -> Vec<String> {
-        let id = |node: &crate::scenario::resolved::Node| self.directory.device(&node.name).map(|id| id.to_string());
-        self.scenario.nodes.iter().filter_map(id).collect()
+        self.directory.iter().map(|peer| peer.device_id().to_string()).collect()
     }
 
     fn name(&self, node: NodeId) -> String {

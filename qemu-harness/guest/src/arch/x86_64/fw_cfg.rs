@@ -1,4 +1,4 @@
-//! What QEMU hands in: files, the command line, the size of memory (QEMU docs, specs/fw_cfg). Believes no length.
+//! What QEMU hands in: files, the command line, the size of memory (QEMU's docs, `specs/fw_cfg`). Believes no length.
 
 use super::port;
 use alloc::vec::Vec;

@@ -74,9 +74,9 @@ fn load_tables() {
         }
         segment.add(102).cast::<u16>().write_unaligned(104); // no I/O bitmap
         let table = (&raw mut idt).cast::<Gate>();
-        for vector in 0..VECTORS {
+        for (vector, handler) in handlers.into_iter().enumerate() {
             let stack = if vector < usize::from(FIRST_IRQ_VECTOR) { 1 } else { 2 };
-            table.add(vector).write(gate(handlers[vector], stack));
+            table.add(vector).write(gate(handler, stack));
         }
         let descriptor = tss_descriptor(segment.addr() as u64);
         let segments = (&raw const gdt).cast::<u64>().cast_mut();
@@ -96,7 +96,7 @@ const fn gate(handler: u64, stack: u64) -> Gate {
 
 /// A task state of 104 bytes (AMD64 manual 2, 4.8.3).
 const fn tss_descriptor(base: u64) -> [u64; 2] {
-    [103 | (base & 0xFF_FFFF) << 16 | 0x89 << 40 | (base >> 24 & 0xFF) << 56, base >> 32]
+    [0x67 | (base & 0xFF_FFFF) << 16 | 0x89 << 40 | (base >> 24 & 0xFF) << 56, base >> 32]
 }
 
 /// Lets an interrupt line through.
@@ -107,8 +107,8 @@ pub(super) fn enable(irq: u8) {
 
 /// Stands still until an interrupt. One that came before ends it at once: `sti` takes effect after the next instruction.
 pub(super) fn halt() {
-    // SAFETY: the handlers change nothing but their own stack; `cli` restores what all other code relies on. The compiler
-    // is told nothing of `nostack`, so it keeps no data below the stack pointer here.
+    // SAFETY: the handlers change nothing but their own stack; `cli` restores what all other code relies on. Without
+    // `nostack` the compiler keeps no data below the stack pointer here.
     unsafe { asm!("sti", "hlt", "cli") }
 }
 

@@ -1,4 +1,4 @@
-//! QEMU's microvm: PVH boot, port I/O, PIC and PIT, fw_cfg, isa-debug-exit. Every `unsafe` of this architecture is below.
+//! QEMU's microvm: PVH boot, port I/O, PIC and PIT, `fw_cfg`, isa-debug-exit. Every `unsafe` of it is below.
 
 mod boot;
 mod clock;
