@@ -1,4 +1,5 @@
-//! When this node announces itself: at once, and then again and again with jitter. Sends nothing itself.
+//! When this node announces itself: at once, soon again a few times, and then again and again with jitter. Sends nothing
+//! itself.
 
 use alloc::vec::Vec;
 
@@ -9,6 +10,10 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 /// Whatever the configuration says, time goes on between two announces.
 const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
+/// After the first announce the next ones follow sooner, each after twice as long, until the time between two is the usual
+/// one: whoever lost the first has not to wait for long (as RFC 6762, 8.3, has it).
+const EARLY_FIRST: Duration = Duration::from_secs(1);
+
 /// The node's own announce and its timer.
 #[derive(Debug)]
 pub(super) struct Announcer {
@@ -18,16 +23,20 @@ pub(super) struct Announcer {
     /// The announce, and when it is next due; `None` while the node only listens.
     announce: Option<(Vec<u8>, Instant)>,
     is_due: bool,
+    /// The time until the next announce, jitter apart; grows to `every`.
+    interval: Duration,
 }
 
 impl Announcer {
     pub(super) fn new(seed: u64, every: Duration, jitter_max: Duration) -> Self {
-        Self { jitter: ChaCha8Rng::seed_from_u64(seed), every, jitter_max, announce: None, is_due: false }
+        let jitter = ChaCha8Rng::seed_from_u64(seed);
+        Self { jitter, every, jitter_max, announce: None, is_due: false, interval: EARLY_FIRST }
     }
 
     /// Announces these bytes from now on, at once first.
     pub(super) fn start(&mut self, now: Instant, bytes: Vec<u8>) {
         self.announce = Some((bytes, now));
+        self.interval = EARLY_FIRST;
         self.handle_timeout(now);
     }
 
@@ -45,7 +54,9 @@ impl Announcer {
             return;
         }
         self.is_due = true;
-        let interval = self.every.saturating_sub(self.draw()).max(INTERVAL_MIN);
+        let usual = self.every.saturating_sub(self.draw());
+        let interval = usual.min(self.interval).max(INTERVAL_MIN);
+        self.interval = self.interval.saturating_mul(2);
         if let Some((_, next_at)) = &mut self.announce {
             *next_at = now + interval;
         }

@@ -253,6 +253,11 @@ impl Mux {
         }
     }
 
+    /// How many streams it keeps, of both sides: open ones, and closed ones that are not read to their end.
+    pub fn streams(&self) -> usize {
+        self.streams.len()
+    }
+
     /// Which rare states were reached.
     pub const fn probes(&self) -> Probes {
         self.probes

@@ -60,6 +60,11 @@ impl Connection {
         self.session.peer().map(|peer| peer.device).or(self.dialled.map(|dialled| dialled.device))
     }
 
+    /// Whether the other side cannot have a session on it yet: this side dialled, and has not proven itself.
+    pub(super) fn is_unproven_dial(&self) -> bool {
+        self.dialled.is_some() && self.session.peer().is_none()
+    }
+
     /// Accepted, and not proven yet: what the bounds of section 3 count.
     pub(super) fn is_inbound_handshake(&self) -> bool {
         self.dialled.is_none() && self.phase == Phase::Handshaking && !self.session.is_established()
@@ -90,6 +95,11 @@ impl Connection {
     /// Whether new streams can be opened on it.
     pub(super) fn is_open(&self) -> bool {
         matches!(self.phase, Phase::Up(_)) && self.mux.as_ref().is_some_and(|mux| mux.is_open())
+    }
+
+    /// How many streams it keeps.
+    pub(super) fn stream_count(&self) -> usize {
+        self.mux.as_ref().map_or(0, |mux| mux.streams())
     }
 
     pub(super) fn probes(&self) -> Probes {

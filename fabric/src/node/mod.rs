@@ -73,6 +73,10 @@ pub struct Load {
     pub sessions: usize,
     /// Sessions that are over, or were refused, and whose last words are still being sent.
     pub endings: usize,
+    /// Candidates of the device that has most.
+    pub candidates_of_one_device: usize,
+    /// Streams of the session that has most, those included that are closed and not read to their end.
+    pub streams_of_one_session: usize,
 }
 
 impl Node {
@@ -128,12 +132,15 @@ impl Node {
         let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
         let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
         let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
+        let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
         Load {
             peers: self.discovery.peers().count(),
             handshakes: inbound().count(),
             handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
             sessions: self.connections.len() - inbound().count() - ending,
             endings: ending,
+            candidates_of_one_device: candidates.max().unwrap_or_default(),
+            streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
         }
     }
 
@@ -281,6 +288,11 @@ impl Node {
         let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
         self.settle(session.pipe());
         outcome
+    }
+
+    /// What it was told at its start, and whom it trusts by now.
+    pub const fn config(&self) -> &Config {
+        &self.config
     }
 
     /// Which rare states this node has reached since its start.

@@ -179,13 +179,10 @@ impl Node {
         let known = self.devices.entry(device).or_default();
         known.sessions.push(pipe);
         known.dials.retain(|(dial, _)| *dial != pipe);
-        let (older, dials) = (known.sessions.clone(), core::mem::take(&mut known.dials));
+        let older = known.sessions.clone();
         let session = SessionId::of(pipe);
         self.events.push_back(Event::SessionUp { session, device, dialled: dialled.is_some() });
-        for (dial, _) in dials {
-            self.forget(dial);
-            self.pipe_outputs.push_back(PipeOutput::Close(dial));
-        }
+        self.give_up_dials(device);
         // One side alone ends the others, else two that dialled each other could end both.
         if self.own < device {
             for older in older.into_iter().filter(|older| *older != pipe) {
@@ -202,6 +199,19 @@ impl Node {
         let Some(known) = self.devices.get(&device) else { return };
         if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
             self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
+        }
+    }
+
+    /// A session is up: other dials are not needed. One on which this side has proven itself may be a session to the peer,
+    /// who may have given up its own dial, this session, for it: that one is ended as a duplicate, if at all.
+    fn give_up_dials(&mut self, device: DeviceId) {
+        let Self { devices, connections, .. } = self;
+        let Some(known) = devices.get_mut(&device) else { return };
+        let is_unproven = |dial: &PipeId| connections.get(dial).is_none_or(Connection::is_unproven_dial);
+        let given_up: alloc::vec::Vec<_> = known.dials.extract_if(.., |(dial, _)| is_unproven(dial)).collect();
+        for (dial, _) in given_up {
+            self.forget(dial);
+            self.pipe_outputs.push_back(PipeOutput::Close(dial));
         }
     }
 

@@ -1,5 +1,6 @@
 //! The node's two tasks, in turn: `netstackd`, which alone has card, stack and sockets, and `dsoftbusd`, the fabric core
-//! with its application, which asks it for everything over bounded queues. Stands still when neither has anything to do.
+//! with its application, which asks it for everything in messages over bounded queues. netstackd's driver lets one go on
+//! where the other waits. Stands still when neither has anything to do.
 
 use crate::arch::{Arch, Board};
 use crate::card::Card;

@@ -39,7 +39,7 @@ fn version(text: &str) -> Option<(u32, u32)> {
 pub(crate) fn command(plan: &Plan, place: usize, files: &Files) -> Command {
     let mac = guest_contract::mac(host(place)).map(|byte| format!("{byte:02x}")).join(":");
     let path = |path: &Path| path.display().to_string().replace(',', ",,");
-    let mut command = Command::new(&plan.qemu);
+    let mut command = mortal(&plan.qemu);
     command.args([
         "-M",
         "microvm,acpi=off,rtc=off",
@@ -61,6 +61,18 @@ pub(crate) fn command(plan: &Plan, place: usize, files: &Files) -> Command {
     ));
     command.arg("-device").arg(format!("virtio-net-device,netdev=n,mac={mac}"));
     command.arg("-object").arg(format!("filter-dump,id=f,netdev=n,file={}", path(&files.capture)));
+    command
+}
+
+/// `program`, killed by the kernel when the thread that starts it is gone, however that came about: util-linux's setpriv
+/// asks for it, and becomes the program. Where it is missing, a guest whose runner was killed runs until its own time is over.
+fn mortal(program: &Path) -> Command {
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !setpriv.is_file() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
     command
 }
 

@@ -72,7 +72,7 @@ impl Actor {
         let node = node.expect("the part's services and port can be announced");
         let done = DoneList::load(boot);
         let start = |work: &Work| {
-            let at = Instant::from_nanos(boot.now.as_nanos().saturating_add(work.at_nanos));
+            let at = Instant::from_nanos(done.began().as_nanos().saturating_add(work.at_nanos));
             let state = if done.contains(work.id) { State::Over } else { State::Waiting(at) };
             Progress { state, attempts: 0 }
         };
@@ -109,8 +109,17 @@ impl Actor {
         while let Some(event) = self.node.poll_event() {
             self.on_event(now, event);
         }
+        self.read_slowly(now);
         self.start_work(now);
         self.report_marks();
+    }
+
+    fn read_slowly(&mut self, now: Instant) {
+        let is_due = |server: &Server| server.reads_at().is_some_and(|at| at <= now);
+        let due: Vec<_> = self.servers.iter().filter(|(_, server)| is_due(server)).map(|(stream, _)| *stream).collect();
+        for stream in due {
+            self.advance_server(now, stream);
+        }
     }
 
     fn start_work(&mut self, now: Instant) {
@@ -162,7 +171,7 @@ impl Actor {
             }
             Event::SessionFailed { device: Some(device), reason, .. } => {
                 let (peer, reason) = (self.name(device), reason.to_string());
-                self.observations.push_back(Observation::SessionDown { peer, reason });
+                self.observations.push_back(Observation::SessionFailed { peer, reason });
             }
             Event::SessionFailed { device: None, reason, .. } => {
                 self.observations.push_back(Observation::Refused { reason: reason.to_string() });
@@ -227,6 +236,9 @@ impl Actor {
         let Some((at, client)) = clients.get_mut(&stream) else { return };
         let at = *at;
         let Some(outcome) = client.advance(now, node, stream, &part.work[at], counts) else { return };
+        if part.work[at].expect == Expect::Opened && matches!(outcome, Outcome::Done { .. }) {
+            return self.end_work(at, outcome); // the stream stays
+        }
         self.clients.remove(&stream);
         if !matches!(outcome, Outcome::Done { .. }) {
             // It may have ended already: then there is nothing to reset.
@@ -248,6 +260,9 @@ impl Actor {
     }
 
     fn end_work(&mut self, at: usize, outcome: Outcome) {
+        if self.work[at].state == State::Over {
+            return;
+        }
         self.work[at].state = State::Over;
         let work = &self.part.work[at];
         let (id, as_expected) = (work.id, work.expect);
@@ -259,7 +274,11 @@ impl Actor {
         self.see(id, seen);
     }
 
+    /// Work that is over stays over: a stream that it left open may end at any time.
     fn fail_work(&mut self, now: Instant, at: usize, reason: String) {
+        if self.work[at].state == State::Over {
+            return;
+        }
         let attempt = self.work[at].attempts.saturating_sub(1);
         self.work[at].state = State::Waiting(now + RETRY_AFTER);
         self.see(self.part.work[at].id, WorkSeen::Failed { attempt, reason });
@@ -341,6 +360,7 @@ impl Machine for Actor {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        [self.node.next_timeout(), self.next_retry()].into_iter().flatten().min()
+        let next_read = self.servers.values().filter_map(Server::reads_at).min();
+        [self.node.next_timeout(), self.next_retry(), next_read].into_iter().flatten().min()
     }
 }

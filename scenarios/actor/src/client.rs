@@ -29,6 +29,8 @@ pub(crate) enum Outcome {
 pub(crate) struct Client {
     id: Try,
     is_open: bool,
+    /// For work that is over once its stream is open: that it is.
+    is_told: bool,
     sender: Sender,
     reader: Reader,
     peer_finished: bool,
@@ -62,6 +64,7 @@ impl Client {
         Self {
             id,
             is_open: false,
+            is_told: false,
             sender: Sender { message, sent_of_message: 0, messages, left, finished: false },
             reader: Reader { message: Vec::new(), is_past_preamble: false, messages, left },
             peer_finished: false,
@@ -87,6 +90,10 @@ impl Client {
     ) -> Option<Outcome> {
         if work.expect == Expect::Denied && self.is_open {
             return Some(Outcome::Unexpected("admitted".into()));
+        }
+        if work.expect == Expect::Opened && self.is_open && !self.is_told {
+            self.is_told = true;
+            return Some(Outcome::Done { messages: 0, bytes: 0 });
         }
         let outcome = match self.try_advance(now, node, stream, work, counts) {
             // The stream has ended: that it was finished or reset is still to be told, or was.
@@ -121,7 +128,7 @@ impl Client {
         let has_all_back = self.reader.left == 0 && self.reader.is_past_preamble && self.reader.message.is_empty();
         let is_complete = match work.expect {
             Expect::Echoed => has_all_back,
-            Expect::Delivered | Expect::Denied => true,
+            Expect::Delivered | Expect::Denied | Expect::Opened => true,
         };
         if self.sender.finished && is_complete {
             Outcome::Done { messages: self.sender.messages, bytes: work.bytes }

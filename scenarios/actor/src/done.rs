@@ -1,14 +1,17 @@
-//! Which work is over, kept in storage so that a restarted node does not do it again. A value that does not check is none.
+//! When the node began and which work is over, kept in storage so that a restarted node neither does it again nor waits for
+//! the rest of it anew. A value that does not check is none.
 
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
-use machine::Boot;
+use machine::{Boot, Instant};
 
 const KEY: &str = "done";
 
-/// Ids of work that is over: 4 bytes each, big-endian, rising, after a checksum of 8 bytes.
-#[derive(Debug, Default)]
+/// The time of the first boot, 8 bytes, and ids of work that is over, 4 bytes each and rising; all big-endian, after a
+/// checksum of 8 bytes.
+#[derive(Debug)]
 pub(crate) struct DoneList {
+    began: Instant,
     ids: BTreeSet<u32>,
     encoded: Vec<u8>,
     has_news: bool,
@@ -17,8 +20,15 @@ pub(crate) struct DoneList {
 
 impl DoneList {
     pub(crate) fn load(boot: &Boot) -> Self {
-        let ids = boot.stored.get(KEY).and_then(|bytes| decode(bytes)).unwrap_or_default();
-        Self { ids, ..Self::default() }
+        let known = boot.stored.get(KEY).and_then(|bytes| decode(bytes));
+        let has_news = known.is_none();
+        let (began, ids) = known.unwrap_or((boot.now, BTreeSet::new()));
+        Self { began, ids, encoded: Vec::new(), has_news, is_storing: false }
+    }
+
+    /// When the node booted first, as far as it remembers.
+    pub(crate) const fn began(&self) -> Instant {
+        self.began
     }
 
     pub(crate) fn contains(&self, id: u32) -> bool {
@@ -36,10 +46,11 @@ impl DoneList {
 
     pub(crate) fn store(&mut self) -> (&'static str, &[u8]) {
         (self.has_news, self.is_storing) = (false, true);
-        let ids: Vec<u8> = self.ids.iter().flat_map(|id| id.to_be_bytes()).collect();
+        let mut value = Vec::from(self.began.as_nanos().to_be_bytes());
+        value.extend(self.ids.iter().flat_map(|id| id.to_be_bytes()));
         self.encoded.clear();
-        self.encoded.extend(checksum(&ids).to_be_bytes());
-        self.encoded.extend(ids);
+        self.encoded.extend(checksum(&value).to_be_bytes());
+        self.encoded.extend(value);
         (KEY, &self.encoded)
     }
 
@@ -49,12 +60,15 @@ impl DoneList {
     }
 }
 
-fn decode(bytes: &[u8]) -> Option<BTreeSet<u32>> {
-    let (sum, ids) = bytes.split_first_chunk()?;
-    if checksum(ids) != u64::from_be_bytes(*sum) || !ids.len().is_multiple_of(4) {
+fn decode(bytes: &[u8]) -> Option<(Instant, BTreeSet<u32>)> {
+    let (sum, value) = bytes.split_first_chunk()?;
+    let (began, ids) = value.split_first_chunk()?;
+    if checksum(value) != u64::from_be_bytes(*sum) || !ids.len().is_multiple_of(4) {
         return None;
     }
-    Some(ids.chunks_exact(4).map(|id| id.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte))).collect())
+    let ids =
+        ids.chunks_exact(4).map(|id| id.iter().fold(0, |number, byte| (number << 8) | u32::from(*byte))).collect();
+    Some((Instant::from_nanos(u64::from_be_bytes(*began)), ids))
 }
 
 /// FNV-1a, 64 bits.
@@ -72,8 +86,8 @@ mod tests {
 
     #[test]
     fn what_was_done_is_known_after_a_restart_and_torn_values_are_not_believed() {
-        let mut list = DoneList::default();
-        assert!(!list.wants_store());
+        let mut list = DoneList::load(&Boot { now: Instant::from_nanos(5), ..Boot::default() });
+        assert!(list.wants_store(), "when it began");
         list.add(7);
         list.add(300);
         assert!(list.wants_store());
@@ -84,6 +98,7 @@ mod tests {
         assert!(list.wants_store());
         let again = booted(&value);
         assert!(again.contains(7) && again.contains(300) && !again.contains(8));
+        assert_eq!(again.began(), Instant::from_nanos(5), "and work is not put off by a restart");
         for cut in 0..value.len() {
             assert!(!booted(&value[..cut]).contains(7), "{cut}");
         }

@@ -18,8 +18,15 @@ pub enum Observation {
         /// The peer.
         peer: String,
     },
-    /// A session with the peer has ended, or none came up.
+    /// A session with the peer has ended.
     SessionDown {
+        /// The peer.
+        peer: String,
+        /// Why, in the fabric's words.
+        reason: String,
+    },
+    /// No session with the peer came up.
+    SessionFailed {
         /// The peer.
         peer: String,
         /// Why, in the fabric's words.
@@ -112,9 +119,10 @@ impl Observation {
     /// What it is about.
     pub fn subject(&self) -> Subject {
         match self {
-            Self::Discovered { peer } | Self::SessionUp { peer } | Self::SessionDown { peer, .. } => {
-                Subject::Peer(peer.clone())
-            }
+            Self::Discovered { peer }
+            | Self::SessionUp { peer }
+            | Self::SessionDown { peer, .. }
+            | Self::SessionFailed { peer, .. } => Subject::Peer(peer.clone()),
             Self::Refused { .. } => Subject::Strangers,
             Self::Received { service, .. } => Subject::Served(service.clone()),
             Self::Work { id, .. } => Subject::Work(*id),
@@ -128,7 +136,11 @@ impl Observation {
         match self {
             Self::Discovered { .. } | Self::SessionUp { .. } => true,
             Self::Work { seen, .. } => matches!(seen, WorkSeen::Done { .. } | WorkSeen::Unexpected { .. }),
-            Self::SessionDown { .. } | Self::Refused { .. } | Self::Received { .. } | Self::Marked { .. } => false,
+            Self::SessionDown { .. }
+            | Self::SessionFailed { .. }
+            | Self::Refused { .. }
+            | Self::Received { .. }
+            | Self::Marked { .. } => false,
         }
     }
 }
@@ -140,6 +152,7 @@ impl fmt::Display for Observation {
             Self::Discovered { peer } => write!(f, "discovered {peer}"),
             Self::SessionUp { peer } => write!(f, "session with {peer} is up"),
             Self::SessionDown { peer, reason } => write!(f, "session with {peer} is down: {reason}"),
+            Self::SessionFailed { peer, reason } => write!(f, "no session with {peer}: {reason}"),
             Self::Refused { reason } => write!(f, "refused: {reason}"),
             Self::Received { peer, service, work, attempt, index, bytes, intact } => {
                 let state = if *intact { "" } else { ", damaged" };

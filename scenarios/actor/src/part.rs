@@ -23,7 +23,8 @@ pub struct Part {
     pub peers: Directory,
     /// The names of the nodes that it trusts: dials them unasked and accepts their sessions. `None`: every other one.
     pub trusts: Option<Vec<String>>,
-    /// Which services it serves. `echo` sends every message back; any other name takes messages and says nothing.
+    /// Which services it serves. `echo` sends every message back; any other takes messages and says nothing: `slow` reads
+    /// 8 KiB ten times a second, `unread` nothing at all, and those of any other name whatever there is.
     pub serves: Vec<String>,
     /// Who may open what; all else is denied.
     pub allow: Vec<Allow>,
@@ -92,6 +93,8 @@ pub enum Expect {
     Delivered,
     /// The service was denied.
     Denied,
+    /// The stream was admitted. It stays open, and as much is sent as the peer gives credit for.
+    Opened,
 }
 
 /// A report that is made once, when the node's application has sent or received so much: what triggered faults wait for.

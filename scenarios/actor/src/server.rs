@@ -7,10 +7,22 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use fabric::mux::code;
 use fabric::{CallError, Node, StreamKey};
-use machine::Instant;
+use machine::{Duration, Instant};
 
 /// Bytes read at a time.
 const READ_BYTES: usize = 64 * 1024;
+/// What the service `slow` reads at a time, and how long it then waits.
+const SLOW_BYTES: usize = 8 * 1024;
+const SLOW_EVERY: Duration = Duration::from_millis(100);
+
+/// How eagerly a service reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Pace {
+    Eager,
+    /// Nothing before this time; `None` when the last read found nothing.
+    Slow(Option<Instant>),
+    Never,
+}
 
 /// One served stream.
 #[derive(Debug)]
@@ -23,11 +35,25 @@ pub(crate) struct Server {
     message: Vec<u8>,
     echoed: Option<usize>,
     peer_finished: bool,
+    pace: Pace,
 }
 
 impl Server {
-    pub(crate) const fn new(peer: String, service: String) -> Self {
-        Self { peer, service, id: None, messages: 0, message: Vec::new(), echoed: None, peer_finished: false }
+    pub(crate) fn new(peer: String, service: String) -> Self {
+        let pace = match service.as_str() {
+            "slow" => Pace::Slow(None),
+            "unread" => Pace::Never,
+            _ => Pace::Eager,
+        };
+        Self { peer, service, id: None, messages: 0, message: Vec::new(), echoed: None, peer_finished: false, pace }
+    }
+
+    /// When it reads on without being told; `None` when it waits for the node's word.
+    pub(crate) const fn reads_at(&self) -> Option<Instant> {
+        match self.pace {
+            Pace::Slow(at) => at,
+            Pace::Eager | Pace::Never => None,
+        }
     }
 
     pub(crate) const fn peer_finished(&mut self) {
@@ -61,7 +87,16 @@ impl Server {
             if !self.send_back(now, node, stream, counts)? {
                 return Ok(false);
             }
-            let Some(chunk) = node.read(now, stream, READ_BYTES)? else { break };
+            let bytes_max = match self.pace {
+                Pace::Eager => READ_BYTES,
+                Pace::Slow(at) if at.is_none_or(|at| at <= now) => SLOW_BYTES,
+                Pace::Slow(_) | Pace::Never => return Ok(false),
+            };
+            let read = node.read(now, stream, bytes_max)?;
+            if let Pace::Slow(at) = &mut self.pace {
+                *at = read.is_some().then_some(now + SLOW_EVERY);
+            }
+            let Some(chunk) = read else { break };
             self.message.extend_from_slice(&chunk.bytes);
             counts.received += chunk.bytes.len() as u64;
             if self.message.len() > MESSAGE_MAX {

@@ -58,7 +58,7 @@ fn what_real_sockets_cannot_do_is_refused_before_anything_runs() {
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
         assert!(ran.stderr.contains(why) && ran.stdout.is_empty(), "{args:?}: {}", ran.stderr);
     };
-    let clocks = "../../scenarios/clocks-disagree.toml";
+    let clocks = "../../scenarios/clock-chaos.toml";
     refused(&["run", clocks, "--world", "tcp"], "its clocks do not change while they run");
     refused(&["conform", clocks], "name `sim` and another world");
     refused(&["conform", clocks, "--worlds", "sim,tcp"], "add it to its `worlds`");

@@ -58,9 +58,14 @@ impl Story {
         self.part(from).work.push(work);
     }
 
-    pub(crate) fn run(&mut self) -> Outcome {
+    /// Builds the guest.
+    pub(crate) fn build(&mut self) {
         let guest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../guest");
         self.plan.image = build_image(&guest).unwrap_or_else(|failure| panic!("{failure}"));
+    }
+
+    pub(crate) fn run(&mut self) -> Outcome {
+        self.build();
         run_vms(&self.plan).unwrap_or_else(|failure| panic!("{failure}"))
     }
 }

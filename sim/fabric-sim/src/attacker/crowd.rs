@@ -94,16 +94,14 @@ impl Crowd {
 
     /// The victim has let a guest in.
     fn let_in(&mut self, io: &mut Io, pipe: PipeId) {
-        match self.conduct {
-            Conduct::ForgedProof => io.complain("somebody got in with a proof that its device did not sign"),
-            // It stays: in a session, or on the way out for as long as it is borne.
-            _ => {
-                if let Some(guest) = self.guests.get_mut(&pipe) {
-                    guest.is_in = true;
-                }
-                self.top_up(io);
-            }
+        if self.conduct == Conduct::ForgedProof {
+            return io.complain("somebody got in with a proof that its device did not sign");
         }
+        // It stays: in a session, or on the way out for as long as it is borne.
+        if let Some(guest) = self.guests.get_mut(&pipe) {
+            guest.is_in = true;
+        }
+        self.top_up(io);
     }
 
     fn leave(&mut self, io: &mut Io, pipe: PipeId) {
@@ -120,14 +118,12 @@ fn message_1(io: &mut Io, victim: Victim) -> VecDeque<u8> {
 
 fn garbage(io: &mut Io, victim: Victim, turn: usize) -> VecDeque<u8> {
     let noise: [u8; 164] = io.random_bytes();
-    match GARBAGE.get(turn % (GARBAGE.len() + 1)) {
-        Some(start) => [start, &noise[..48]].concat().into(),
-        None => {
-            let mut says = message_1(io, victim);
-            says.extend([&[0, 164][..], &noise].concat());
-            says
-        }
+    if let Some(start) = GARBAGE.get(turn % (GARBAGE.len() + 1)) {
+        return [start, &noise[..48]].concat().into();
     }
+    let mut says = message_1(io, victim);
+    says.extend([&[0, 164][..], &noise].concat());
+    says
 }
 
 impl Attack for Crowd {

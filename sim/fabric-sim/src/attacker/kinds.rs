@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
-fn name<T: PartialEq>(all: &[(&'static str, T)], kind: T) -> &'static str {
-    all.iter().find(|(_, known)| *known == kind).map_or("", |(name, _)| name)
+#[cfg(test)]
+fn name<T: PartialEq>(all: &[(&'static str, T)], kind: &T) -> &'static str {
+    all.iter().find(|(_, known)| known == kind).map_or("", |(name, _)| name)
 }
 
 /// What a man in the middle does.
@@ -30,8 +31,9 @@ impl TapKind {
         ("identity-swap", Self::IdentitySwap),
     ];
 
+    #[cfg(test)]
     pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, self)
+        name(&Self::ALL, &self)
     }
 }
 
@@ -79,7 +81,8 @@ impl Conduct {
         ("impostor", Self::Impostor),
     ];
 
+    #[cfg(test)]
     pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, self)
+        name(&Self::ALL, &self)
     }
 }

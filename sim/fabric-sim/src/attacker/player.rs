@@ -26,13 +26,11 @@ impl Player {
         watched: impl FnOnce(&Part) -> Arc<dyn Suite>,
         config: Config,
     ) -> Self {
-        match scenario.hostile(&part.name) {
-            Some(hostile) => Self::Hostile(Box::new(HostilePeer::new(boot, &part, hostile, scenario, bare))),
-            None => {
-                let suite = watched(&part);
-                Self::Actor(Box::new(Actor::new(boot, part, suite, config)))
-            }
+        if let Some(hostile) = scenario.hostile(&part.name) {
+            return Self::Hostile(Box::new(HostilePeer::new(boot, &part, hostile, scenario, bare)));
         }
+        let suite = watched(&part);
+        Self::Actor(Box::new(Actor::new(boot, part, suite, config)))
     }
 }
 

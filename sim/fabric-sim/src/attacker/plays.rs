@@ -1,6 +1,8 @@
 //! What a hostile peer says in a session, and what the wire contract answers (wire contract, 4): a table of plays.
 
-use super::frames::*;
+use super::frames::{
+    close, data, frame, message, open, open_ack, open_with, ping, pong, rst, window_update, with_length,
+};
 use super::kinds::Conduct;
 use fabric::mux::Reject;
 

@@ -135,7 +135,9 @@ impl Attack for Script {
                 Ok(None) => break,
                 Err(_) => return self.end_act(io),
             };
-            heard.into_iter().for_each(|heard| self.hear(io, heard));
+            for heard in heard {
+                self.hear(io, heard);
+            }
         }
         io.want_fill(pipe);
     }
@@ -144,9 +146,11 @@ impl Attack for Script {
         let Some(act) = self.act.as_mut().filter(|act| act.pipe == pipe) else { return 0 };
         let to_send = &mut act.to_send;
         act.session.fill(room, &mut |space| {
-            let Some(record) = to_send.pop_front_if(|record| record.len() <= space.len()) else { return 0 };
-            space[..record.len()].copy_from_slice(&record);
-            record.len()
+            let Some(record) = to_send.front().filter(|record| record.len() <= space.len()) else { return 0 };
+            let length = record.len();
+            space[..length].copy_from_slice(record);
+            to_send.pop_front();
+            length
         })
     }
 

@@ -73,6 +73,7 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::Discovered { .. } => "discovered",
         Observation::SessionUp { .. } => "session-up",
         Observation::SessionDown { .. } => "session-down",
+        Observation::SessionFailed { .. } => "session-failed",
         Observation::Refused { .. } => "refused",
         Observation::Received { .. } => "received",
         Observation::Work { seen: WorkSeen::Started { .. }, .. } => "work-started",
@@ -161,9 +162,15 @@ impl Judge {
             0 => Outcome::NotJudged("no record was sealed".into()),
             records => Outcome::Held(count(records, "record")),
         };
-        let is_open = |judged: &&mut Judged| TAPPED.contains(&judged.name) && judged.outcome.is_none();
-        for judged in self.checks.iter_mut().filter(is_open) {
-            judged.outcome = Some(outcome.clone());
+        for name in TAPPED {
+            self.settle(name, outcome.clone());
+        }
+    }
+
+    /// How a check ended that others judge, unless it was broken.
+    pub(crate) fn settle(&mut self, name: &str, outcome: Outcome) {
+        if let Some(judged) = self.checks.iter_mut().find(|judged| judged.name == name && judged.outcome.is_none()) {
+            judged.outcome = Some(outcome);
         }
     }
 

@@ -3,6 +3,7 @@
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
 mod attacks;
+mod deaths;
 mod delivery;
 mod judge;
 mod order;
@@ -17,6 +18,7 @@ use scenario_actor::Observation;
 use sim::Time;
 
 pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
+pub(crate) use deaths::Deaths;
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
 
 /// One observation: when, whose, and in which start of that node.
@@ -56,7 +58,10 @@ pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
 pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
 pub(crate) const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-pub(crate) const TAPPED: [&str; 2] = ["credit-conserved", "nonces-unique"];
+pub(crate) const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
+
+/// Judged by who is heard, and who crashes.
+pub(crate) const DEATHS: &str = "deaths-in-time";
 
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";
@@ -86,6 +91,21 @@ pub(crate) const ALWAYS: &[Known] = &[
     Known {
         name: "nonces-unique",
         promise: "No two texts are sealed under one key and nonce.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "never-in-the-clear",
+        promise: "Nothing that was sealed shows on the wire.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "no-starvation",
+        promise: "A class that has something to send gets its turn, whatever more urgent ones send.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: DEATHS,
+        promise: "No session is called dead while its peer is heard, and none outlives a peer that is gone.",
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {

@@ -76,11 +76,10 @@ impl Check for MessagesInOrder {
                 self.latest.insert(*id, *attempt);
                 Ok(())
             }
-            Observation::Work { id, seen: WorkSeen::Done { as_expected, messages, bytes } }
-                if *as_expected != Expect::Denied =>
-            {
-                self.done(scenario, *id, *messages, *bytes)
-            }
+            Observation::Work {
+                id,
+                seen: WorkSeen::Done { as_expected: Expect::Echoed | Expect::Delivered, messages, bytes },
+            } => self.done(scenario, *id, *messages, *bytes),
             _ => Ok(()),
         }
     }

@@ -32,6 +32,13 @@ pub(super) fn judge(load: &Load, nodes: usize) -> Result<(), String> {
             bound(limits.handshakes_per_source_max, 0),
         ),
         ("sessions", load.sessions, bound(limits.sessions_max, 4)),
+        ("candidates of one peer", load.candidates_of_one_device, bound(discovery.candidates_max.into(), 0)),
+        // Its own that are open, and of the other side's twice as many: half of them may be closed and not read yet.
+        (
+            "streams of one session",
+            load.streams_of_one_session,
+            4 * usize::from(fabric::mux::Limits::default().streams_max),
+        ),
         ("sessions that are ending", load.endings, bound(limits.sessions_max, 4)),
     ];
     match bounds.into_iter().find(|(_, held, most)| held > most) {
@@ -46,7 +53,15 @@ mod tests {
 
     #[test]
     fn each_bound_is_caught_when_it_is_passed_by_one() {
-        let full = Load { peers: 64, handshakes: 64, handshakes_of_one_source: 4, sessions: 256, endings: 256 };
+        let full = Load {
+            peers: 64,
+            handshakes: 64,
+            handshakes_of_one_source: 4,
+            sessions: 256,
+            endings: 256,
+            candidates_of_one_device: 4,
+            streams_of_one_session: 512,
+        };
         judge(&full, 3).unwrap();
         for over in [
             Load { peers: 65, ..full },
@@ -54,6 +69,8 @@ mod tests {
             Load { handshakes_of_one_source: 5, ..full },
             Load { sessions: 257, ..full },
             Load { endings: 257, ..full },
+            Load { candidates_of_one_device: 5, ..full },
+            Load { streams_of_one_session: 513, ..full },
         ] {
             assert!(judge(&over, 3).unwrap_err().contains("at most"));
         }

@@ -50,7 +50,8 @@ section! {
     NodeSection {
         /// How many: `phone` with a count of 2 is `phone-1` and `phone-2`. Without it there is one, called `phone`.
         count: At<u32>,
-        /// Services it serves: `echo` sends every message back, any other takes messages.
+        /// Services it serves: `echo` sends every message back, any other takes messages: `slow` reads 8 KiB ten times a
+        /// second, `unread` nothing.
         serves: Vec<At<String>>,
         /// Who may open what: `"phone-*"` for all that it serves, `"phone-*/files"` for one service. All else is denied.
         allow: Vec<At<String>>,
@@ -195,8 +196,11 @@ section! {
         chunk: At<Range<Bytes>>,
         /// 0 (first) to 7 (last); 3 unless said.
         priority: At<u32>,
-        /// How it ends well: `echoed`, `delivered` or `denied`. Unless said, `echoed` for `echo` and `delivered` for others.
-        #[schemars(extend("enum" = ["echoed", "delivered", "denied"]))]
+        /// How many times it is done at once, each on a stream of its own; once unless said.
+        streams: At<u32>,
+        /// How it ends well: `echoed`, `delivered`, `opened` (and left open) or `denied`. Unless said, `echoed` for `echo`,
+        /// `opened` for `unread`, and `delivered` for others.
+        #[schemars(extend("enum" = ["echoed", "delivered", "opened", "denied"]))]
         expect: At<String>,
     }
 }

@@ -15,12 +15,14 @@ mod source;
 mod swarm;
 mod tree;
 pub(crate) mod units;
+#[cfg(test)]
 mod write;
 
 pub(crate) use problem::Style;
 pub(crate) use resolve::tcp_lacks;
 pub(crate) use resolved::Scenario;
 pub(crate) use source::read as read_text;
+#[cfg(test)]
 pub(crate) use write::{json as to_json, toml as to_toml};
 
 use problem::Problems;
@@ -82,6 +84,7 @@ pub(crate) fn open(path: &Path, overrides: &[String]) -> Result<Loaded, Invalid>
 }
 
 /// Reads a scenario that [`to_json`] has written, or one of that shape: it includes nothing.
+#[cfg(test)]
 pub(crate) fn from_json(text: &str) -> Result<Scenario, Invalid> {
     let (mut sources, mut problems) = (Sources::default(), Problems::default());
     let span = sources.add("scenario".into(), text.to_owned());

@@ -4,7 +4,7 @@
 use super::resolved::{
     Attacker, Begin, Checks, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
 };
-use super::units::Nanos;
+use super::units::{Bytes, Nanos, Percent, Skew};
 use core::fmt::Display;
 use core::fmt::Write;
 use scenario_actor::{Expect, MarkKind};
@@ -69,7 +69,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     }
     file.table("links", all);
     file.table("pipes", pipes_table(pipes));
-    file.table("perturb", perturb_table(perturb));
+    file.table("perturb", perturb_table(*perturb));
     if !attackers.is_empty() {
         file.put("attackers", attackers.iter().map(|each| attacker(each, scenario)).collect::<Map<_, _>>());
     }
@@ -91,7 +91,7 @@ fn attacker(attacker: &Attacker, scenario: &Scenario) -> (String, Value) {
     let mut table = Table::default();
     table.put("tap", tap.name());
     table.put("between", between.iter().map(side).collect::<Vec<_>>());
-    table.quantity("at", from, &Default::default());
+    table.quantity("at", from, &Nanos::default());
     if let Some(until) = until {
         table.put("for", Nanos(until.0 - from.0).to_string());
     }
@@ -119,9 +119,9 @@ fn node(node: &Node, scenario: &Scenario) -> Value {
         table.put("hostile", hostile.conduct.name());
         table.put("attacks", hostile.victims.iter().map(|victim| scenario.node_name(*victim)).collect::<Vec<_>>());
     }
-    table.quantity("starts_at", starts_at, &Default::default());
-    table.quantity("clock_offset", clock_offset, &Default::default());
-    table.quantity("clock_skew", clock_skew, &Default::default());
+    table.quantity("starts_at", starts_at, &Nanos::default());
+    table.quantity("clock_offset", clock_offset, &Nanos::default());
+    table.quantity("clock_skew", clock_skew, &Skew::default());
     table.table("disk", disk_changes(disk, &Disk::default()));
     Value::Object(table.0)
 }
@@ -177,11 +177,11 @@ fn pipes_table(pipes: &Pipes) -> Table {
     table
 }
 
-fn perturb_table(perturb: &Perturb) -> Table {
+fn perturb_table(perturb: Perturb) -> Table {
     let Perturb { spurious_timeout, late_drain } = perturb;
     let mut table = Table::default();
-    table.quantity("spurious_timeout", spurious_timeout, &Default::default());
-    table.quantity("late_drain", late_drain, &Default::default());
+    table.quantity("spurious_timeout", &spurious_timeout, &Percent::default());
+    table.quantity("late_drain", &late_drain, &Percent::default());
     table
 }
 
@@ -191,11 +191,10 @@ fn work_table(work: &Work, scenario: &Scenario) -> Value {
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));
     table.put("open", format!("{}/{service}", scenario.node_name(*to)));
-    table.quantity("send", bytes, &Default::default());
+    table.quantity("send", bytes, &Bytes::default());
     table.quantity("chunk", message, &super::resolve::MESSAGE_DEFAULT);
     table.number("priority", u32::from(*priority), super::resolve::PRIORITY_DEFAULT);
-    let usual = if service == "echo" { Expect::Echoed } else { Expect::Delivered };
-    if *expect != usual {
+    if *expect != super::resolve::usual(service) {
         table.put("expect", expectation(*expect));
     }
     Value::Object(table.0)
@@ -205,6 +204,7 @@ const fn expectation(expect: Expect) -> &'static str {
     match expect {
         Expect::Echoed => "echoed",
         Expect::Delivered => "delivered",
+        Expect::Opened => "opened",
         Expect::Denied => "denied",
     }
 }
@@ -331,7 +331,7 @@ fn section(text: &mut String, key: &str, value: &Value) {
 fn line(text: &mut String, key: &str, value: &Value) {
     match value {
         Value::Array(items) if items.iter().any(Value::is_object) => {
-            let items: String = items.iter().map(|item| format!("  {},\n", inline(item))).collect();
+            let items = items.iter().map(|item| format!("  {},\n", inline(item))).collect::<Vec<_>>().concat();
             let _ = write!(text, "{key} = [\n{items}]\n");
         }
         _ => {

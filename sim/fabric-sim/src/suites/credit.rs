@@ -1,6 +1,7 @@
 //! One side's books of one session's credit, kept from the frames that pass its ciphers (wire contract, 4, "Credit").
 
 use super::frames::{Frame, decode};
+use super::turns::Turns;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What each side may send before anything is said about it.
@@ -42,6 +43,12 @@ impl Direction {
         }
     }
 
+    /// Whether at least one byte could be sent.
+    fn can_send(&self, stream: u32) -> bool {
+        let of_stream = self.streams.get(&stream).is_some_and(|account| account.unused() > HEADER);
+        of_stream && self.session.unused() > HEADER
+    }
+
     fn spend(&mut self, stream: u32, bytes: u32) {
         let cost = u64::from(bytes) + HEADER;
         self.session.used += cost;
@@ -58,18 +65,43 @@ pub(super) struct Books {
     receiving: Direction,
     /// Streams whose incoming half is over: what comes in for them is dropped.
     ended: BTreeSet<u32>,
+    turns: Turns,
+}
+
+/// Which promise a record breaks, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    Credit(String),
+    Starved(String),
+}
+
+impl From<&str> for Fault {
+    fn from(how: &str) -> Self {
+        Self::Credit(how.to_owned())
+    }
+}
+
+impl From<String> for Fault {
+    fn from(how: String) -> Self {
+        Self::Credit(how)
+    }
 }
 
 impl Books {
     pub(super) fn new() -> Self {
-        Self { sending: Direction::new(), receiving: Direction::new(), ended: BTreeSet::new() }
+        Self { sending: Direction::new(), receiving: Direction::new(), ended: BTreeSet::new(), turns: Turns::default() }
     }
 
     /// This side has sealed a record.
-    pub(super) fn sealed(&mut self, record: &[u8]) -> Result<(), String> {
+    pub(super) fn sealed(&mut self, record: &[u8]) -> Result<(), Fault> {
         for frame in decode(record) {
             match frame.ok_or("a sealed record holds no frames of the contract")? {
-                Frame::Open { stream, credit } | Frame::OpenAck { stream, credit } => {
+                Frame::Open { stream, credit, priority } => {
+                    self.turns.opened(stream, priority);
+                    self.receiving.grant(stream, credit);
+                    self.judge_grants(stream)?;
+                }
+                Frame::OpenAck { stream, credit } => {
                     self.receiving.grant(stream, credit);
                     self.judge_grants(stream)?;
                 }
@@ -79,12 +111,19 @@ impl Books {
                     }
                     self.judge_grants(stream)?;
                 }
-                Frame::Data { stream, bytes } => {
+                Frame::Data { stream, bytes, ends_message } => {
                     self.sending.spend(stream, bytes);
                     self.judge_sent(stream)?;
+                    let sending = &self.sending;
+                    let has_credit = |stream| sending.can_send(stream);
+                    self.turns.sent(stream, ends_message, has_credit).map_err(Fault::Starved)?;
                 }
-                Frame::Reset { stream } => self.end(stream),
-                Frame::Close { .. } | Frame::Other => {}
+                Frame::Reset { stream } => {
+                    self.turns.ended(stream);
+                    self.end(stream);
+                }
+                Frame::Close { stream } => self.turns.ended(stream),
+                Frame::Other => {}
             }
         }
         Ok(())
@@ -94,17 +133,23 @@ impl Books {
     pub(super) fn opened(&mut self, record: &[u8]) {
         for frame in decode(record) {
             match frame {
-                Some(Frame::Open { stream, credit } | Frame::OpenAck { stream, credit }) => {
+                Some(Frame::Open { stream, credit, priority }) => {
+                    self.turns.opened(stream, priority);
                     self.sending.grant(stream, credit);
                 }
+                Some(Frame::OpenAck { stream, credit }) => self.sending.grant(stream, credit),
                 Some(Frame::WindowUpdate { stream, delta }) => self.sending.grant(stream, delta),
-                Some(Frame::Data { stream, bytes }) => {
+                Some(Frame::Data { stream, bytes, .. }) => {
                     self.receiving.spend(stream, bytes);
                     if self.ended.contains(&stream) {
                         self.receiving.streams.remove(&stream);
                     }
                 }
-                Some(Frame::Reset { stream } | Frame::Close { stream }) => self.end(stream),
+                Some(Frame::Reset { stream }) => {
+                    self.turns.ended(stream);
+                    self.end(stream);
+                }
+                Some(Frame::Close { stream }) => self.end(stream),
                 Some(Frame::Other) | None => {}
             }
         }
@@ -179,7 +224,7 @@ mod tests {
     fn a_sender_that_ignores_the_streams_credit_is_caught() {
         let mut books = opener();
         books.sealed(&frame(3, 1, &[0; 992])).unwrap();
-        let error = books.sealed(&frame(3, 1, &[])).unwrap_err();
+        let Err(Fault::Credit(error)) = books.sealed(&frame(3, 1, &[])) else { panic!("not caught") };
         assert!(error.contains("1008 bytes sent of 1000 that the stream was granted"), "{error}");
         books = opener();
         books.opened(&number(4, 1, 8));
@@ -200,7 +245,8 @@ mod tests {
     fn a_receiver_that_promises_streams_more_than_the_session_has_is_caught() {
         let mut books = Books::new();
         books.sealed(&number(2, 2, 1024 * 1024)).unwrap();
-        assert!(books.sealed(&number(2, 4, 1)).unwrap_err().contains("the session only"));
+        let Err(Fault::Credit(error)) = books.sealed(&number(2, 4, 1)) else { panic!("not caught") };
+        assert!(error.contains("the session only"), "{error}");
     }
 
     #[test]

@@ -3,9 +3,9 @@
 /// One frame, as far as credit is concerned.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
-    Open { stream: u32, credit: u32 },
+    Open { stream: u32, credit: u32, priority: u8 },
     OpenAck { stream: u32, credit: u32 },
-    Data { stream: u32, bytes: u32 },
+    Data { stream: u32, bytes: u32, ends_message: bool },
     WindowUpdate { stream: u32, delta: u32 },
     Reset { stream: u32 },
     Close { stream: u32 },
@@ -33,9 +33,9 @@ fn first(record: &[u8]) -> Option<(Frame, &[u8])> {
     let (payload, rest) = rest.split_at_checked(length)?;
     let number = || Some(u32::from_be_bytes(*payload.first_chunk()?));
     let frame = match header[0] {
-        1 => Frame::Open { stream, credit: number()? },
+        1 => Frame::Open { stream, credit: number()?, priority: header[1] },
         2 => Frame::OpenAck { stream, credit: number()? },
-        3 => Frame::Data { stream, bytes: length as u32 },
+        3 => Frame::Data { stream, bytes: length as u32, ends_message: header[1] & 1 != 0 },
         4 => Frame::WindowUpdate { stream, delta: number()? },
         5 => Frame::Reset { stream },
         6 | 7 => Frame::Other,

@@ -1,10 +1,12 @@
 //! Suites that are injected into nodes instead of the real one: a [`Tap`] lets oracles see what ciphers see, and a
 //! [`ModelSuite`] costs next to nothing. They live here, never in the core: the core exports no secret.
 
+mod clear;
 mod credit;
 mod frames;
 mod model;
 mod tap;
+mod turns;
 
 pub(crate) use model::ModelSuite;
-pub(crate) use tap::{Broken, Tap};
+pub(crate) use tap::{Broken, Tap, node_of, start_label};

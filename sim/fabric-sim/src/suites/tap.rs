@@ -2,7 +2,8 @@
 //!
 //! It judges two promises as it goes: no nonce is used twice under one key, and every side keeps to the credit rules.
 
-use super::credit::Books;
+use super::clear::Sealed;
+use super::credit::{Books, Fault};
 use fabric::identity::{DeviceKey, NoisePublic};
 use fabric::suite::{Cipher, Forged, Hash, Suite, TAG_BYTES};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +14,21 @@ const REKEY: u64 = u64::MAX;
 
 const CREDIT: &str = "credit-conserved";
 const NONCES: &str = "nonces-unique";
+const CLEAR: &str = "never-in-the-clear";
+const STARVATION: &str = "no-starvation";
+
+/// What one start of a node is called in a tap.
+pub(crate) fn start_label(node: &str, incarnation: u64) -> String {
+    format!("{node} start {incarnation}")
+}
+
+/// Which node a start is of.
+pub(crate) fn node_of(start: &str) -> &str {
+    start.rsplit_once(" start ").map_or(start, |(node, _)| node)
+}
+
+/// One record that was opened: by whom, and who had sealed it.
+pub(crate) type Heard = (Arc<str>, Arc<str>);
 
 /// Which check, and how it was broken.
 pub(crate) type Broken = (&'static str, String);
@@ -26,6 +42,11 @@ struct Log {
     nodes: BTreeMap<String, NodeTap>,
     /// By key digest: the first nonce that was not used yet.
     nonces: BTreeMap<u64, u64>,
+    /// Who seals under a key, by its digest.
+    sealers: BTreeMap<u64, Arc<str>>,
+    /// Since it was last asked.
+    heard: Vec<Heard>,
+    sealed: Sealed,
     records: u64,
     broken: Option<Broken>,
 }
@@ -52,6 +73,20 @@ impl Tap {
     /// The first promise that was broken since this was last asked.
     pub(crate) fn take_broken(&self) -> Option<Broken> {
         self.lock().broken.take()
+    }
+
+    /// The records that were opened since this was last asked.
+    pub(crate) fn take_heard(&self) -> Vec<Heard> {
+        core::mem::take(&mut self.lock().heard)
+    }
+
+    /// `node` puts bytes on the wire.
+    pub(crate) fn crosses(&self, node: &str, wire: &[u8]) {
+        let mut log = self.lock();
+        if let Some(at) = log.sealed.shows_in(wire) {
+            log.broken
+                .get_or_insert_with(|| (CLEAR, format!("{node} sent what it had sealed in the clear (byte {at})")));
+        }
     }
 
     /// How many records were sealed.
@@ -98,15 +133,23 @@ impl Log {
         *next = nonce.saturating_add(1);
     }
 
-    fn sealed(&mut self, node: &str, key: u64, record: &[u8]) {
+    fn sealed(&mut self, node: &Arc<str>, key: u64, record: &[u8]) {
         self.records += 1;
+        self.sealers.entry(key).or_insert_with(|| Arc::clone(node));
+        self.sealed.remember(record);
         let Some(books) = self.books(node, key, 0) else { return };
-        if let Err(how) = books.sealed(record) {
-            self.broken.get_or_insert_with(|| (CREDIT, format!("{node}: {how}")));
-        }
+        let (check, how) = match books.sealed(record) {
+            Ok(()) => return,
+            Err(Fault::Credit(how)) => (CREDIT, how),
+            Err(Fault::Starved(how)) => (STARVATION, how),
+        };
+        self.broken.get_or_insert_with(|| (check, format!("{node}: {how}")));
     }
 
-    fn opened(&mut self, node: &str, key: u64, record: &[u8]) {
+    fn opened(&mut self, node: &Arc<str>, key: u64, record: &[u8]) {
+        if let Some(sealer) = self.sealers.get(&key) {
+            self.heard.push((Arc::clone(node), Arc::clone(sealer)));
+        }
         if let Some(books) = self.books(node, key, 1) {
             books.opened(record);
         }

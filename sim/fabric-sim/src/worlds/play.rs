@@ -3,7 +3,7 @@
 use super::sim::{Run, run};
 use crate::attacker::Player;
 use crate::nemesis::Drawn;
-use crate::suites::{ModelSuite, Tap};
+use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::Sink;
 use clap::ValueEnum;
 use core::fmt;
@@ -50,7 +50,7 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
     let scenario = Rc::clone(&drawn.scenario);
     run(&drawn.scenario, seed, sink, &tap, move |boot, part| {
         let watch = |part: &Part| -> Arc<dyn Suite> {
-            let start = format!("{} start {}", part.name, boot.incarnation);
+            let start = start_label(&part.name, boot.incarnation);
             Arc::new(watched.suite(Arc::clone(&inner), &start))
         };
         let config = limits.of(&part.name);

@@ -6,7 +6,7 @@ mod watch;
 use super::panics;
 use super::parts::Parts;
 use crate::attacker::{self, Inspect};
-use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, Judge, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
+use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::{Broken, Tap};
@@ -75,16 +75,13 @@ where
         world.trace_to(sink);
     }
     let wiretaps = attacker::install(scenario, &devices, &mut world);
-    let mut onlooker = Onlooker::new(Judge::new(Rc::clone(scenario)), tap.clone());
+    let mut onlooker = Onlooker::new(scenario, tap.clone());
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
+    onlooker.conclude(world.now());
     let (mut judge, kept, totals) = onlooker.into_parts();
     if let Some((check, how)) = broken_by_engine(stopped) {
         judge.fail(check, how);
     }
-    if let Some((check, how)) = tap.take_broken().or_else(|| tap.conclude()) {
-        judge.fail(check, how);
-    }
-    judge.tapped(tap.records());
     if let Some(how) = wiretaps.complaint() {
         judge.fail(ATTACKS_FAIL, how);
     }
@@ -127,6 +124,8 @@ where
     world.run(Time::from_nanos(stop_at.0), onlooker)
 }
 
+#[cfg(test)]
+mod plants;
 #[cfg(test)]
 pub(crate) mod script;
 #[cfg(test)]

@@ -18,7 +18,7 @@ mod wall;
 use super::SuiteKind;
 use super::parts::Parts;
 use super::sim::{Onlooker, Run, config};
-use crate::oracles::{Judge, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
+use crate::oracles::{DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::suites::Tap;
@@ -106,7 +106,7 @@ impl World {
             poll,
             plan: Plan::new(&config),
             config,
-            onlooker: Onlooker::new(Judge::new(Rc::clone(scenario)), Tap::default()),
+            onlooker: Onlooker::new(scenario, Tap::default()),
             wall: Wall::start(),
             is_broken: false,
             is_news: false,
@@ -225,6 +225,7 @@ impl World {
     fn conclude(self, ended: Time) -> Run {
         let (mut judge, seen, totals) = self.onlooker.into_parts();
         judge.cannot(&TAPPED, "ciphers are watched in the simulator only");
+        judge.cannot(&[DEATHS], "who is heard is known in the simulator only");
         judge.cannot(&[TABLES_BOUNDED], "nodes are looked into in the simulator only");
         judge.cannot(&[NO_LIVELOCK], "an instant of real time cannot be counted out");
         Run {

@@ -17,7 +17,8 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
-pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT};
+#[cfg(test)]
+pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
 pub(crate) use worlds::tcp_lacks;
 

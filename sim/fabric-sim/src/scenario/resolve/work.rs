@@ -10,6 +10,8 @@ use crate::scenario::source::Sources;
 use crate::scenario::units::{Bytes, Nanos, Range};
 use scenario_actor::Expect;
 
+/// The wire contract allows each side of a session 128 streams.
+const STREAMS_MAX: u32 = 128;
 /// What a run can simulate in reasonable time.
 const WORK_BYTES_MAX: u64 = 1 << 40;
 /// A message is held in memory whole.
@@ -31,11 +33,12 @@ pub(super) fn resolve(
     for section in file.work.iter().flatten() {
         let Some((from, work)) = one(section, names, nodes, stop_at, problems) else { continue };
         let work = Work { place: sources.place(section.place.start()), ..work };
+        let streams = streams(section, problems);
         for node in from {
             let work = Work { from: node, ..work.clone() };
             check_time(&work, section, nodes, stop_at, problems);
             check_outcome(&work, section, nodes, problems);
-            all.push(work);
+            all.extend(core::iter::repeat_n(work, streams));
         }
         if all.len() > WORK_MAX {
             problems.at(section.place.start(), format!("a scenario has at most {WORK_MAX} pieces of work"), "too many");
@@ -72,7 +75,7 @@ fn one(
     if workers.is_empty() && names.find(&from.value) == Some(to) {
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
     }
-    let expect = expect.unwrap_or(if service == "echo" { Expect::Echoed } else { Expect::Delivered });
+    let expect = expect.unwrap_or(usual(&service));
     let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect, place: String::new() };
     Some((workers, work))
 }
@@ -91,12 +94,31 @@ fn target(open: &At<String>, names: &Names, problems: &mut Problems) -> Option<(
     Some((names.one(&At { value: node, span: open.span }, problems)?, service.to_owned()))
 }
 
+/// Into how many pieces of work, each with a stream of its own, the section is to be made.
+fn streams(section: &WorkSection, problems: &mut Problems) -> usize {
+    let streams = value(section.streams.as_ref(), 1);
+    if let Some(written) = section.streams.as_ref().filter(|written| !(1..=STREAMS_MAX).contains(&written.value)) {
+        problems.at(written.span, format!("a node opens from 1 to {STREAMS_MAX} streams"), "out of range");
+    }
+    streams.clamp(1, STREAMS_MAX) as usize
+}
+
+/// How work with a service ends well unless the file says.
+pub(crate) fn usual(service: &str) -> Expect {
+    match service {
+        "echo" => Expect::Echoed,
+        "unread" => Expect::Opened,
+        _ => Expect::Delivered,
+    }
+}
+
 fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {
-    const NAMES: [&str; 3] = ["echoed", "delivered", "denied"];
+    const NAMES: [&str; 4] = ["echoed", "delivered", "opened", "denied"];
     let written = section.expect.as_ref()?;
     match written.value.as_str() {
         "echoed" => Some(Expect::Echoed),
         "delivered" => Some(Expect::Delivered),
+        "opened" => Some(Expect::Opened),
         "denied" => Some(Expect::Denied),
         other => {
             let problem = problems.at(written.span, format!("`{other}` is not an outcome"), "unknown");
@@ -158,7 +180,7 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
             let message = format!("`{to_name}` allows `{from_name}` to open `{service}`");
             problems.at(span, message, "so it will not be denied");
         }
-        (Expect::Echoed | Expect::Delivered, false) => {
+        (Expect::Echoed | Expect::Delivered | Expect::Opened, false) => {
             let why = if to.serves.contains(service) { "does not allow" } else { "does not serve" };
             let message = match why {
                 "does not serve" => format!("`{to_name}` does not serve `{service}`"),
@@ -167,6 +189,9 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
             problems
                 .at(open.span, message, "so it will be denied")
                 .fix("mend `serves` and `allow`, or expect `denied`");
+        }
+        (Expect::Echoed | Expect::Delivered, true) if service == "unread" => {
+            problems.at(span, "`unread` never reads what is sent", "expect `opened`");
         }
         (Expect::Echoed, true) if service != "echo" => {
             problems.at(span, format!("`{service}` does not echo"), "expect `delivered`");

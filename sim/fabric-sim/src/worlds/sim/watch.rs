@@ -1,12 +1,14 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
 use crate::attacker::{Inspect, Look};
-use crate::oracles::{ATTACKS_FAIL, Judge, Seen, THROUGH, announces_refused};
-use crate::suites::{Broken, Tap};
+use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH, announces_refused};
+use crate::scenario::Scenario;
+use crate::suites::{Broken, Tap, node_of};
 use ::sim::{Control, NodeIndex, Time, Watch};
-use machine::Machine;
+use machine::{Destination, Machine};
 use scenario_actor::{Observation, WorkSeen};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 /// More observations than this are counted only: a report that long has no reader.
 const SEEN_MAX: usize = 100_000;
@@ -31,7 +33,10 @@ pub(crate) struct Totals {
 
 pub(in super::super) struct Onlooker {
     pub(in super::super) judge: Judge,
+    scenario: Rc<Scenario>,
+    names: BTreeMap<String, u32>,
     tap: Tap,
+    deaths: Deaths,
     seen: Vec<Seen>,
     totals: Totals,
     /// By node.
@@ -41,10 +46,13 @@ pub(in super::super) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(in super::super) fn new(judge: Judge, tap: Tap) -> Self {
+    pub(in super::super) fn new(scenario: &Rc<Scenario>, tap: Tap) -> Self {
         Self {
-            judge,
+            judge: Judge::new(Rc::clone(scenario)),
+            scenario: Rc::clone(scenario),
+            names: (0..).zip(&scenario.nodes).map(|(id, node)| (node.name.clone(), id)).collect(),
             tap,
+            deaths: Deaths::new(scenario),
             seen: Vec::new(),
             totals: Totals::default(),
             incarnations: Vec::new(),
@@ -63,6 +71,44 @@ impl Onlooker {
         let broken = self.judge.observe(&seen);
         self.keep(seen);
         broken
+    }
+
+    /// At the end of a run: judges what can only be judged then.
+    pub(super) fn conclude(&mut self, end: Time) {
+        if let Err(how) = self.deaths.pass(&self.scenario, end) {
+            self.judge.fail(DEATHS, how);
+        }
+        let deaths = self.deaths.held().map_or(Outcome::NotJudged("nobody died".into()), Outcome::Held);
+        self.judge.settle(DEATHS, deaths);
+        if let Some((check, how)) = self.tap.take_broken().or_else(|| self.tap.conclude()) {
+            self.judge.fail(check, how);
+        }
+        self.judge.tapped(self.tap.records());
+    }
+
+    /// Who was heard, and who has a session with somebody who is gone.
+    fn look_for_deaths(&mut self, at: Time, node: NodeIndex, look: &Look<'_>) -> Option<Broken> {
+        for (listener, sealer) in self.tap.take_heard() {
+            let node = |start: &str| self.names.get(node_of(start)).copied();
+            if let (Some(listener), Some(sealer)) = (node(&listener), node(&sealer)) {
+                self.deaths.heard(at, listener, sealer);
+            }
+        }
+        let node = node.as_usize() as u32;
+        if let Look::Node(inside) = look
+            && !self.deaths.knows(node)
+        {
+            self.deaths.waits(node, inside.config().mux.dead_after);
+        }
+        self.deaths.pass(&self.scenario, at).err().map(|how| (DEATHS, how))
+    }
+
+    /// A hostile node may put on the wire whatever it likes.
+    fn crosses(&self, node: NodeIndex, bytes: &[u8]) {
+        let node = &self.scenario.nodes[node.as_usize()];
+        if node.hostile.is_none() {
+            self.tap.crosses(&node.name, bytes);
+        }
     }
 
     pub(in super::super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
@@ -150,17 +196,37 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
         let seen = self.seen_by(at, node, event.clone());
+        let died = self.deaths.observe(&self.scenario, &seen);
         if let Some((check, how)) = self.see(seen) {
             control.violate(check, how);
+        }
+        if let Err(how) = died
+            && self.judge.fail(DEATHS, how.clone())
+        {
+            control.violate(DEATHS, how);
         }
         if let Observation::Marked { id } = event {
             control.fire(*id);
         }
     }
 
+    fn crashed(&mut self, at: Time, node: NodeIndex, _: &mut Control<M::Command>) {
+        self.deaths.crashed(at, node.as_usize() as u32);
+    }
+
+    fn sent(&mut self, _: Time, node: NodeIndex, _: Destination, bytes: &[u8], _: &mut Control<M::Command>) {
+        self.crosses(node, bytes);
+    }
+
+    fn filled(&mut self, _: Time, node: NodeIndex, _: NodeIndex, bytes: &[u8], _: &mut Control<M::Command>) {
+        self.crosses(node, bytes);
+    }
+
     fn settled(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
-        let looked = self.look(at, node, &machine.look());
-        if let Some((check, how)) = self.tap.take_broken().or(looked)
+        let look = machine.look();
+        let died = self.look_for_deaths(at, node, &look);
+        let looked = self.look(at, node, &look);
+        if let Some((check, how)) = self.tap.take_broken().or(looked).or(died)
             && self.judge.fail(check, how.clone())
         {
             control.violate(check, how);

@@ -1,0 +1,262 @@
+//! Every promise is seen broken: whole runs of real nodes with one fault planted in each.
+
+use super::{Outcome, Run, run};
+use crate::attacker::{Inspect, Look};
+use crate::scenario;
+use crate::suites::{ModelSuite, Tap, start_label};
+use core::convert::Infallible;
+use fabric::Config;
+use fabric::identity::{DeviceKey, NoisePublic};
+use fabric::suite::{Cipher, Forged, Hash, Suite, TAG_BYTES};
+use machine::{Input, Instant, Machine, Output, PipeId};
+use scenario_actor::{Actor, Allow, Expect, Observation, Part};
+use std::collections::VecDeque;
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+/// What is wrong with the nodes of a run; by default nothing.
+#[derive(Clone, Copy)]
+struct Plant {
+    /// In what oracles take for a node's application.
+    says: fn(&str, Observation) -> Vec<Observation>,
+    /// In what nodes are told.
+    part: fn(&mut Part),
+    /// Between a node and the tap.
+    above: Meddling,
+    /// Between the tap and the wire.
+    below: Meddling,
+}
+
+impl Default for Plant {
+    fn default() -> Self {
+        let honest = Meddling::default();
+        Self { says: |_, seen| vec![seen], part: |_| {}, above: honest, below: honest }
+    }
+}
+
+/// What a cipher does that it should not.
+#[derive(Clone, Copy, Default)]
+struct Meddling {
+    in_the_clear: bool,
+    seals_twice: bool,
+    inflates_credit: bool,
+}
+
+struct Meddler(Arc<dyn Suite>, Meddling);
+
+struct MeddlingCipher(Box<dyn Cipher>, Meddling);
+
+impl Suite for Meddler {
+    fn noise_public(&self, secret: &[u8; 32]) -> NoisePublic {
+        self.0.noise_public(secret)
+    }
+
+    fn diffie_hellman(&self, secret: &[u8; 32], public: &NoisePublic) -> [u8; 32] {
+        self.0.diffie_hellman(secret, public)
+    }
+
+    fn cipher(&self, key: &[u8; 32]) -> Box<dyn Cipher> {
+        Box::new(MeddlingCipher(self.0.cipher(key), self.1))
+    }
+
+    fn hash(&self) -> Box<dyn Hash> {
+        self.0.hash()
+    }
+
+    fn sign(&self, key: &DeviceKey, message: &[u8]) -> [u8; 64] {
+        self.0.sign(key, message)
+    }
+
+    fn verify(&self, verifying_key: &[u8; 32], message: &[u8], signature: &[u8; 64]) -> bool {
+        self.0.verify(verifying_key, message, signature)
+    }
+}
+
+impl Cipher for MeddlingCipher {
+    fn seal(&self, nonce: u64, authtext: &[u8], text: &mut [u8]) -> [u8; TAG_BYTES] {
+        if self.1.in_the_clear {
+            return [0; TAG_BYTES];
+        }
+        if self.1.seals_twice {
+            self.0.seal(nonce, authtext, &mut text.to_vec());
+        }
+        self.0.seal(nonce, authtext, text)
+    }
+
+    fn open(&self, nonce: u64, authtext: &[u8], text: &mut [u8], tag: &[u8; TAG_BYTES]) -> Result<(), Forged> {
+        if self.1.in_the_clear {
+            return Ok(());
+        }
+        self.0.open(nonce, authtext, text, tag)?;
+        if self.1.inflates_credit && authtext.is_empty() {
+            inflate(text);
+        }
+        Ok(())
+    }
+}
+
+/// Every `OPEN_ACK` grants 1 MiB.
+fn inflate(mut record: &mut [u8]) {
+    while record.len() >= 8 {
+        let length = usize::from(u16::from_be_bytes([record[2], record[3]]));
+        if record[0] == 2 {
+            record[8..12].copy_from_slice(&(1_u32 << 20).to_be_bytes());
+        }
+        record = &mut record[8 + length..];
+    }
+}
+
+/// An actor whose observations pass through a plant.
+struct Faulty {
+    actor: Actor,
+    says: fn(&str, Observation) -> Vec<Observation>,
+    said: VecDeque<Observation>,
+}
+
+impl Inspect for Faulty {
+    fn look(&self) -> Look<'_> {
+        Look::Node(self.actor.node())
+    }
+}
+
+impl Machine for Faulty {
+    type Command = Infallible;
+    type Event = Observation;
+
+    fn handle(&mut self, now: Instant, input: Input<'_, Infallible>) {
+        self.actor.handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<Output<'_, Observation>> {
+        if let Some(seen) = self.said.pop_front() {
+            return Some(Output::Event(seen));
+        }
+        let name = self.actor.part().name.clone();
+        match self.actor.poll()? {
+            Output::Event(seen) => {
+                self.said.extend((self.says)(&name, seen));
+                self.said.pop_front().map(Output::Event)
+            }
+            other => Some(other),
+        }
+    }
+
+    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+        self.actor.fill(pipe, room)
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.actor.next_timeout()
+    }
+}
+
+fn play(file: &str, plant: Plant) -> Run {
+    let scenario = Rc::new(scenario::load(Path::new(file), &[]).unwrap());
+    let tap = Tap::default();
+    let watched = tap.clone();
+    run(&scenario, 1, None, &tap, move |boot, mut part| {
+        (plant.part)(&mut part);
+        let config = Config { announce: true, ..Config::default() };
+        let below = Arc::new(Meddler(Arc::new(ModelSuite), plant.below));
+        let tapped = Arc::new(watched.suite(below, &start_label(&part.name, boot.incarnation)));
+        let actor = Actor::new(&boot, part, Arc::new(Meddler(tapped, plant.above)), config);
+        Faulty { actor, says: plant.says, said: VecDeque::new() }
+    })
+}
+
+const CONTACT: &str = "../../scenarios/first-contact.toml";
+const GONE: &str = "tests/scenarios/gone.toml";
+
+/// How the run broke this promise.
+fn breaks(file: &str, plant: Plant, check: &str) -> String {
+    let run = play(file, plant);
+    match run.verdicts.into_iter().find(|verdict| verdict.name == check).unwrap().outcome {
+        Outcome::Failed(how) => how,
+        other => panic!("{check}: {other:?}"),
+    }
+}
+
+#[test]
+fn without_a_fault_every_promise_is_judged_and_holds() {
+    let run = play(GONE, Plant::default());
+    assert!(run.verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::Held(_))), "{:?}", run.verdicts);
+}
+
+#[test]
+fn a_node_that_delivers_twice_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Received { .. } => vec![seen.clone(), seen],
+        seen => vec![seen],
+    };
+    let how = breaks(CONTACT, Plant { says, ..Plant::default() }, "messages-in-order");
+    assert!(how.contains("the next was to be 1"), "{how}");
+}
+
+#[test]
+fn a_node_that_names_another_sender_is_caught() {
+    let says = |_: &str, mut seen: Observation| {
+        if let Observation::Received { peer, .. } = &mut seen {
+            *peer = "mallory".into();
+        }
+        vec![seen]
+    };
+    let how = breaks(CONTACT, Plant { says, ..Plant::default() }, "authenticated-delivery");
+    assert!(how.contains("as if from mallory"), "{how}");
+}
+
+#[test]
+fn a_node_that_serves_what_policy_denies_is_caught() {
+    let part = |part: &mut Part| {
+        part.allow.push(Allow { peer: "guest".into(), service: "files".into() });
+        for work in part.work.iter_mut().filter(|work| work.expect == Expect::Denied) {
+            (work.expect, work.bytes) = (Expect::Delivered, 1_000);
+        }
+    };
+    let how = breaks(GONE, Plant { part, ..Plant::default() }, "policy");
+    assert!(how.contains("guest reached hub/files"), "{how}");
+}
+
+#[test]
+fn a_node_that_sends_in_the_clear_is_caught() {
+    let below = Meddling { in_the_clear: true, ..Meddling::default() };
+    let how = breaks(CONTACT, Plant { below, ..Plant::default() }, "never-in-the-clear");
+    assert!(how.contains("in the clear"), "{how}");
+}
+
+#[test]
+fn a_node_that_uses_a_nonce_twice_is_caught() {
+    let above = Meddling { seals_twice: true, ..Meddling::default() };
+    let how = breaks(CONTACT, Plant { above, ..Plant::default() }, "nonces-unique");
+    assert!(how.contains("sealed under nonce 0 twice"), "{how}");
+}
+
+#[test]
+fn a_node_that_sends_more_than_it_was_granted_is_caught() {
+    let above = Meddling { inflates_credit: true, ..Meddling::default() };
+    let how = breaks(CONTACT, Plant { above, ..Plant::default() }, "credit-conserved");
+    assert!(how.contains("that the stream was granted"), "{how}");
+}
+
+#[test]
+fn a_node_that_calls_a_peer_dead_which_it_hears_is_caught() {
+    let says = |_: &str, seen: Observation| match &seen {
+        Observation::Received { peer, .. } => {
+            let dead = Observation::SessionDown { peer: peer.clone(), reason: "dead".into() };
+            vec![seen, dead]
+        }
+        _ => vec![seen],
+    };
+    let how = breaks(CONTACT, Plant { says, ..Plant::default() }, "deaths-in-time");
+    assert!(how.contains("hub called phone dead after"), "{how}");
+}
+
+#[test]
+fn a_node_that_keeps_a_dead_session_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::SessionDown { peer, .. } => vec![Observation::Discovered { peer }],
+        seen => vec![seen],
+    };
+    let how = breaks(GONE, Plant { says, ..Plant::default() }, "deaths-in-time");
+    assert!(how.contains("hub still has a session with the phone"), "{how}");
+}
