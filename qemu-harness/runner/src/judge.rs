@@ -32,12 +32,12 @@ impl Progress {
             Observation::SessionUp { peer } => {
                 self.sessions.insert(peer.clone());
             }
-            Observation::SessionDown { peer, reason } => {
+            Observation::SessionDown { peer, reason } | Observation::SessionFailed { peer, reason } => {
                 self.downs.insert(peer.clone(), reason.clone());
             }
             Observation::Received { intact: false, .. } => self.damaged = Some(what.clone()),
             Observation::Work { id, seen } => self.work(*id, seen),
-            Observation::Received { .. } | Observation::Marked { .. } => {}
+            Observation::Received { .. } | Observation::Marked { .. } | Observation::Refused { .. } => {}
         }
     }
 
@@ -57,10 +57,15 @@ impl Progress {
 /// Whether nothing more is to come that matters.
 pub(crate) fn is_done(plan: &Plan, progress: &[Progress]) -> bool {
     plan.parts.iter().zip(progress).all(|(part, progress)| {
-        let found = part.peers.iter().all(|peer| progress.discovered.contains(&peer.name));
+        let found = others(part).all(|peer| progress.discovered.contains(peer));
         let met = partners(plan, &part.name).all(|peer| progress.sessions.contains(peer));
         found && met && part.work.iter().all(|work| progress.over.contains_key(&work.id))
     })
+}
+
+/// The names of all nodes but the part's own.
+fn others(part: &Part) -> impl Iterator<Item = &String> {
+    part.peers.iter().map(|peer| &peer.name).filter(|name| **name != part.name)
 }
 
 /// What failed, the deepest cause of each node first.
@@ -74,8 +79,8 @@ pub(crate) fn judge(plan: &Plan, progress: &[Progress]) -> Vec<Failure> {
 fn judge_node(plan: &Plan, part: &Part, progress: &Progress) -> Vec<Failure> {
     let fail = |kind, detail: String| Failure::of(kind, &part.name, detail);
     let mut failures = Vec::new();
-    for peer in part.peers.iter().filter(|peer| !progress.discovered.contains(&peer.name)) {
-        failures.push(fail(Kind::DiscoveryTimeout, format!("did not find {}", peer.name)));
+    for peer in others(part).filter(|peer| !progress.discovered.contains(*peer)) {
+        failures.push(fail(Kind::DiscoveryTimeout, format!("did not find {peer}")));
     }
     for peer in partners(plan, &part.name).filter(|peer| !progress.sessions.contains(*peer)) {
         if !progress.discovered.contains(peer) {

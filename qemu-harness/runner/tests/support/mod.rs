@@ -2,7 +2,7 @@
 
 use fabric::identity::DeviceKey;
 use qemu_runner::{Outcome, Plan, build_image, run_vms};
-use scenario_actor::{Allow, Bytes32, Expect, Observation, Part, Peer, Work, WorkSeen};
+use scenario_actor::{Allow, Bytes32, Directory, Expect, Observation, Part, Peer, Work, WorkSeen};
 use std::path::{Path, PathBuf};
 
 const PORT: u16 = 7_000;
@@ -75,14 +75,14 @@ fn part(nodes: &[&str], place: usize) -> Part {
     let peer = |other: usize| Peer {
         name: nodes[other].into(),
         device: Bytes32(*DeviceKey::from_seed(&seed(other)).device_id().as_bytes()),
-        trusted: true,
     };
     Part {
         name: nodes[place].into(),
         device_seed: Bytes32(seed(place)),
         noise_secret: Bytes32([u8::try_from(place).unwrap() + 101; 32]),
         port: PORT,
-        peers: (0..nodes.len()).filter(|other| *other != place).map(peer).collect(),
+        peers: Directory::new((0..nodes.len()).map(peer).collect()),
+        trusts: None,
         serves: Vec::new(),
         allow: Vec::new(),
         work: Vec::new(),

@@ -2,11 +2,6 @@
 
 use serde::Serialize;
 
-#[cfg(test)]
-fn name<T: PartialEq>(all: &[(&'static str, T)], kind: &T) -> &'static str {
-    all.iter().find(|(_, known)| known == kind).map_or("", |(name, _)| name)
-}
-
 /// What a man in the middle does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -30,11 +25,6 @@ impl TapKind {
         ("relay", Self::Relay),
         ("identity-swap", Self::IdentitySwap),
     ];
-
-    #[cfg(test)]
-    pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, &self)
-    }
 }
 
 /// What a hostile peer does.
@@ -80,9 +70,4 @@ impl Conduct {
         ("announce-flood", Self::AnnounceFlood),
         ("impostor", Self::Impostor),
     ];
-
-    #[cfg(test)]
-    pub(crate) fn name(self) -> &'static str {
-        name(&Self::ALL, &self)
-    }
 }

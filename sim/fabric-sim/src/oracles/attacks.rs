@@ -74,7 +74,10 @@ pub(super) struct AttacksFelt {
 
 impl Check for AttacksFelt {
     fn observe(&mut self, _: &Scenario, seen: &Seen) -> Result<(), String> {
-        if let Observation::Refused { reason } | Observation::SessionDown { reason, .. } = &seen.what {
+        if let Observation::Refused { reason }
+        | Observation::SessionDown { reason, .. }
+        | Observation::SessionFailed { reason, .. } = &seen.what
+        {
             self.seen.insert((seen.node, reason.clone()));
         }
         Ok(())

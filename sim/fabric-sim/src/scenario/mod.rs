@@ -15,15 +15,11 @@ mod source;
 mod swarm;
 mod tree;
 pub(crate) mod units;
-#[cfg(test)]
-mod write;
 
 pub(crate) use problem::Style;
 pub(crate) use resolve::tcp_lacks;
 pub(crate) use resolved::Scenario;
 pub(crate) use source::read as read_text;
-#[cfg(test)]
-pub(crate) use write::{json as to_json, toml as to_toml};
 
 use problem::Problems;
 use source::Sources;
@@ -79,21 +75,6 @@ pub(crate) fn open(path: &Path, overrides: &[String]) -> Result<Loaded, Invalid>
     let (mut sources, mut problems) = (Sources::default(), Problems::default());
     match settle(path, overrides, &mut sources, &mut problems) {
         Some((scenario, table, span)) if problems.is_empty() => Ok(Loaded { scenario, table, span, sources }),
-        _ => Err(Invalid { sources, problems }),
-    }
-}
-
-/// Reads a scenario that [`to_json`] has written, or one of that shape: it includes nothing.
-#[cfg(test)]
-pub(crate) fn from_json(text: &str) -> Result<Scenario, Invalid> {
-    let (mut sources, mut problems) = (Sources::default(), Problems::default());
-    let span = sources.add("scenario".into(), text.to_owned());
-    sources.rank(span);
-    let scenario = json::parse(text, span, &mut problems)
-        .and_then(|table| include::whole(table, span, &mut problems))
-        .and_then(|file| resolve::resolve(&file, &sources, &mut problems));
-    match scenario {
-        Some(scenario) if problems.is_empty() => Ok(scenario),
         _ => Err(Invalid { sources, problems }),
     }
 }
@@ -174,48 +155,6 @@ mod tests {
             if let Err(reason) = load_text("patched.toml", &text) {
                 prop_assert!(reason.starts_with("error: "), "{reason}");
             }
-        }
-    }
-
-    /// Written and read back, a scenario is the same, swarm apart.
-    #[track_caller]
-    fn survives(scenario: &Scenario) {
-        let plain = Scenario { swarm: std::collections::BTreeMap::new(), ..scenario.clone() };
-        let from_json = from_json(&to_json(scenario).to_string()).unwrap();
-        let from_toml = load_text("written.toml", &to_toml(scenario)).unwrap();
-        assert_eq!((from_json.hash(), from_toml.hash()), (plain.hash(), plain.hash()), "{}", to_toml(scenario));
-    }
-
-    #[test]
-    fn every_scenario_survives_being_written() {
-        for file in std::fs::read_dir("../../scenarios").unwrap().map(|entry| entry.unwrap().path()) {
-            if file.extension().is_some_and(|extension| extension == "toml") && !file.ends_with("clippy.toml") {
-                survives(&load(&file, &[]).unwrap());
-            }
-        }
-    }
-
-    #[test]
-    fn every_key_and_every_fault_survives_being_written() {
-        let text = include_str!("../../tests/scenarios/everything.toml");
-        let scenario = load_text("everything.toml", text).unwrap();
-        survives(&scenario);
-        insta::assert_snapshot!(to_toml(&scenario));
-    }
-
-    #[test]
-    fn what_a_nemesis_draws_survives_being_written() {
-        let loaded = open(Path::new("../../scenarios/flaky-hub.toml"), &[]).unwrap();
-        for seed in 0..50 {
-            let mode = crate::nemesis::Mode { swarm: false, nemesis: Some(crate::nemesis::Profile::Hostile) };
-            let mut scenario = Scenario::clone(&crate::nemesis::draw(&loaded, mode, seed).unwrap().scenario);
-            // What happens at once does not last, whatever was drawn.
-            for fault in &mut scenario.faults {
-                if matches!(fault.what, resolved::What::ClockJump(..) | resolved::What::Reset(..)) {
-                    fault.lasts = None;
-                }
-            }
-            survives(&scenario);
         }
     }
 

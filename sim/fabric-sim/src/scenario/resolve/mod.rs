@@ -17,8 +17,6 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
-#[cfg(test)]
-pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
 pub(crate) use worlds::tcp_lacks;
 
