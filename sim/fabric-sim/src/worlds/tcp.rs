@@ -3,7 +3,7 @@
 //!
 //! Faults are real: a process is killed, stopped, started again on the storage it left. Time is real too: a run ends as soon
 //! as there is nothing left to wait for. What it cannot do (torn storage, leaping clocks) is refused when a scenario that is
-//! to run here is loaded. Nothing is left behind: see [`scratch`] and [`node`].
+//! to run here is loaded. Nothing is left behind: see [`scratch`] and [`mod@node`].
 
 mod addresses;
 mod child;
