@@ -106,14 +106,16 @@ impl Fault {
 
 /// The partitions in force.
 #[derive(Debug, Default)]
-pub(crate) struct Partitions(Vec<(usize, Vec<NodeIndex>, Vec<NodeIndex>)>);
+pub struct Partitions(Vec<(usize, Vec<NodeIndex>, Vec<NodeIndex>)>);
 
 impl Partitions {
-    pub(crate) fn begin(&mut self, id: usize, from: &[NodeIndex], to: &[NodeIndex]) {
+    /// From now on nothing gets from one side to the other, until `id` ends.
+    pub fn begin(&mut self, id: usize, from: &[NodeIndex], to: &[NodeIndex]) {
         self.0.push((id, from.to_vec(), to.to_vec()));
     }
 
-    pub(crate) fn end(&mut self, id: usize) {
+    /// Ends all that `id` began.
+    pub fn end(&mut self, id: usize) {
         self.0.retain(|(other, ..)| *other != id);
     }
 
@@ -124,7 +126,7 @@ impl Partitions {
 
     /// Whether nothing gets from `from` to `to`.
     #[inline]
-    pub(crate) fn block(&self, from: u32, to: u32) -> bool {
+    pub fn block(&self, from: u32, to: u32) -> bool {
         let (from, to) = (NodeIndex(from), NodeIndex(to));
         self.0.iter().any(|(_, sources, targets)| sources.contains(&from) && targets.contains(&to))
     }

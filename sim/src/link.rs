@@ -144,9 +144,9 @@ struct Special {
     busy_until: Time,
 }
 
-/// Every direction between any two of the nodes: profiles, bursts, queues.
+/// Every direction between any two of some nodes, by their places: profiles, bursts, queues.
 #[derive(Debug)]
-pub(crate) struct Directions {
+pub struct Directions {
     default: LinkProfile,
     default_is_calm: bool,
     special: BTreeMap<(u32, u32), Special>,
@@ -156,7 +156,8 @@ pub(crate) struct Directions {
 }
 
 impl Directions {
-    pub(crate) fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
+    /// Directions between nodes of these names; all behave as `default` but those of `overrides`.
+    pub fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
         let mut directions = Self {
             is_special: vec![default.has_state(); names.len()],
             default_is_calm: default.is_calm(),
@@ -172,7 +173,7 @@ impl Directions {
 
     /// The key of this direction's draws.
     #[inline]
-    pub(crate) fn key(&self, root: Key, from: u32, to: u32) -> Key {
+    pub fn key(&self, root: Key, from: u32, to: u32) -> Key {
         root.pair(self.names[from as usize], self.names[to as usize])
     }
 
@@ -182,8 +183,9 @@ impl Directions {
         (self.default_is_calm && !self.is_special[from as usize]).then_some(&self.default)
     }
 
+    /// How the direction behaves.
     #[inline]
-    pub(crate) fn profile(&self, from: u32, to: u32) -> &LinkProfile {
+    pub fn profile(&self, from: u32, to: u32) -> &LinkProfile {
         if self.is_special[from as usize] {
             self.special.get(&(from, to)).map_or(&self.default, |special| &special.profile)
         } else {
@@ -191,7 +193,8 @@ impl Directions {
         }
     }
 
-    pub(crate) fn set_profile(&mut self, from: u32, to: u32, profile: LinkProfile) {
+    /// Lets the direction behave otherwise from now on; its burst and its queue stay.
+    pub fn set_profile(&mut self, from: u32, to: u32, profile: LinkProfile) {
         self.is_special[from as usize] = true;
         self.special.entry((from, to)).and_modify(|special| special.profile = profile).or_insert(Special {
             profile,
@@ -202,7 +205,7 @@ impl Directions {
 
     /// Steps the burst model by one packet: whether a burst takes it.
     #[inline]
-    pub(crate) fn burst_takes(&mut self, from: u32, to: u32, key: Key) -> bool {
+    pub fn burst_takes(&mut self, from: u32, to: u32, key: Key) -> bool {
         if !self.is_special[from as usize] {
             return false;
         }
@@ -216,7 +219,7 @@ impl Directions {
 
     /// Queues `length` bytes: how long they wait and take to leave, or `None` when the queue is full.
     #[inline]
-    pub(crate) fn departs_after(&mut self, from: u32, to: u32, now: Time, length: u32) -> Option<Duration> {
+    pub fn departs_after(&mut self, from: u32, to: u32, now: Time, length: u32) -> Option<Duration> {
         if !self.is_special[from as usize] {
             return Some(Duration::ZERO);
         }

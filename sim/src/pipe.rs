@@ -195,7 +195,7 @@ pub(crate) struct Travel {
 }
 
 /// The wait before a segment is sent again: at least 200 ms and two round trips, doubling, at most a minute.
-pub(crate) fn retransmission_after(one_way: Duration, attempt: u32) -> Duration {
+pub fn retransmission_after(one_way: Duration, attempt: u32) -> Duration {
     let base = one_way.saturating_mul(4).max(Duration::from_millis(200));
     base.saturating_mul(1 << attempt.min(10)).min(Duration::from_secs(60))
 }

@@ -2,7 +2,7 @@
 
 use crate::nemesis::{Mode, Profile};
 use crate::scenario::units::{Nanos, Unit};
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -131,6 +131,18 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
 
 {EXIT_CODES}"))]
     Diff(DiffArgs),
+    /// Run a scenario in several worlds and compare what applications saw
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim conform scenarios/first-contact.toml
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp --seed 7
+  fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
+
+Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
+that they differ, 4 that the simulator itself is not deterministic.
+
+{EXIT_CODES}"))]
+    Conform(ConformArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -172,6 +184,12 @@ With the Even Better TOML extension, a scenario that begins with this line is ch
 
 {EXIT_CODES}"))]
     Schema,
+    /// One node of a run over real sockets
+    #[command(hide = true)]
+    NodeProcess,
+    /// Removes what a run over real sockets leaves, when it is over
+    #[command(hide = true)]
+    JanitorProcess,
     /// Print completions for a shell
     #[command(after_help = format!("\
 Examples:
@@ -202,6 +220,9 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
+    /// Where the nodes live: in the simulator, or as processes with real sockets, in real time
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Real)]
     pub(crate) suite: SuiteKind,
@@ -214,6 +235,24 @@ pub(crate) struct RunArgs {
     /// Write result.json and trace.jsonl to this directory
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ConformArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// Which worlds; those that the scenario names unless said
+    #[arg(long, value_enum, value_delimiter = ',', value_name = "WORLD,WORLD")]
+    pub(crate) worlds: Option<Vec<World>>,
+    /// Decides everything that is left to chance; decimal or 0x...
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// What to print: a comparison to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

@@ -7,6 +7,7 @@ mod attacker;
 mod capsule;
 mod cli;
 mod commands;
+mod conform;
 mod nemesis;
 mod oracles;
 mod replay;

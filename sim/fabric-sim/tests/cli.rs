@@ -62,6 +62,7 @@ fn json_goes_to_stdout_in_a_stable_order_and_equal_runs_give_equal_bytes() {
         "build",
         "mode",
         "suite",
+        "world",
         "drawn",
         "verdict",
         "virtual_ns",

@@ -1,6 +1,7 @@
 //! One module a command: each takes its arguments and says how the program ends.
 
 mod check;
+mod conform;
 mod diff;
 mod list;
 mod new;
@@ -22,10 +23,13 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Replay(args) => replay::replay(args, terminal),
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
+        Command::Conform(args) => conform::conform(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),
         Command::Schema => terminal.result(&format!("{:#}\n", scenario::schema())),
+        Command::NodeProcess => return crate::worlds::tcp::node(),
+        Command::JanitorProcess => return crate::worlds::tcp::janitor(),
         Command::Completions { shell } => completions(*shell, terminal),
     };
     done.err().unwrap_or(Exit::Held)

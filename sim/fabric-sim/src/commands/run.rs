@@ -8,7 +8,7 @@ use crate::scenario;
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
 use crate::worlds::sim::Run;
-use crate::worlds::{play, play_with};
+use crate::worlds::{World, play, play_with, tcp};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
 use std::cell::RefCell;
@@ -24,6 +24,9 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
     let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
+    if args.world == World::Tcp {
+        return run_tcp(args, &head, terminal);
+    }
     let trace = Trace::open(args).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Usage
@@ -37,21 +40,54 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
         let ledger = Ledger::default().recording();
         recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, ledger)).clone()
     });
-    let result = format!("{:#}\n", json::result(&head, &run, exit));
+    let capsule =
+        recorded.and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
+    if let (Some(dir), Some(capsule)) = (&args.out, capsule) {
+        capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
+    }
+    report(args, &head, &run, exit, wall, terminal)
+}
+
+/// Real processes and sockets take no trace, and a second run would be another one.
+fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+    let unknown = [(args.nemesis.is_some(), "--nemesis"), (args.trace.is_some(), "--trace")];
+    let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    let lack = unknown.or_else(|| scenario::tcp_lacks(&head.scenario));
+    if let Some(lack) = lack {
+        terminal.say(&format!("error: the world `tcp` cannot run this: {lack}"));
+        return Err(Exit::Usage);
+    }
+    if let Some(dir) = &args.out {
+        make_dir(dir).map_err(|error| {
+            terminal.say(&format!("error: {error}"));
+            Exit::Usage
+        })?;
+    }
+    let watch = Stopwatch::start();
+    let run = tcp::run(&head.scenario, args.seed, args.suite, |_| true).map_err(|error| {
+        terminal.say(&format!("error: {error}"));
+        Exit::Internal
+    })?;
+    let exit = match () {
+        () if run.failed() => Exit::Failed,
+        () if run.showed_nothing() => Exit::Nothing,
+        () => Exit::Held,
+    };
+    report(args, head, &run, exit, watch.millis(), terminal)
+}
+
+/// Says what came of a run, in every way that was asked for.
+fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, wall: u64, terminal: &Terminal) -> Result<(), Exit> {
+    let result = format!("{:#}\n", json::result(head, run, exit));
     if let Some(dir) = &args.out {
         write_whole(&dir.join("result.json"), &result).map_err(|error| unwritten(dir, &error, terminal))?;
-        let capsule = recorded
-            .and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
-        if let Some(capsule) = capsule {
-            capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
-        }
     }
     match args.format {
-        Format::Human => terminal.say(&human::summary(&head, &run, exit, wall, terminal)),
+        Format::Human => terminal.say(&human::summary(head, run, exit, wall, terminal)),
         Format::Json => terminal.result(&result)?,
     }
     if args.format == Format::Json && exit != Exit::Held {
-        terminal.say(&human::next_steps(&head, exit, terminal));
+        terminal.say(&human::next_steps(head, exit, terminal));
     }
     if exit == Exit::Held { Ok(()) } else { Err(exit) }
 }
@@ -88,7 +124,7 @@ impl Trace {
         let path = match (&args.trace, &args.out) {
             (Some(file), _) => file.clone(),
             (None, Some(dir)) => {
-                fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
+                make_dir(dir)?;
                 dir.join("trace.jsonl")
             }
             (None, None) => return Ok(None),
@@ -112,6 +148,10 @@ impl Trace {
         let written = core::mem::replace(first_error, Ok(())).and_then(|()| file.flush());
         written.map_err(|error| format!("`{}` cannot be written: {error}", self.path.display()))
     }
+}
+
+fn make_dir(dir: &Path) -> Result<(), String> {
+    fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))
 }
 
 fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {

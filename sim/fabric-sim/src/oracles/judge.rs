@@ -204,6 +204,22 @@ impl Judge {
         }
     }
 
+    /// Whether every promise that must come about some day has: no deadline needs to be waited for.
+    pub(crate) fn is_content(&self) -> bool {
+        let holds = |judged: &Judged| match &judged.outcome {
+            Some(outcome) => !matches!(outcome, Outcome::Failed(_)),
+            None => !matches!(judged.check.conclude(&self.scenario), Outcome::Failed(_)),
+        };
+        self.checks.iter().filter(|judged| judged.by.is_some()).all(holds)
+    }
+
+    /// Nothing in this world can show whether these promises are kept.
+    pub(crate) fn cannot(&mut self, names: &[&str], why: &str) {
+        for judged in self.checks.iter_mut().filter(|judged| names.contains(&judged.name)) {
+            judged.outcome.get_or_insert_with(|| Outcome::NotJudged(why.to_owned()));
+        }
+    }
+
     /// Others saw a promise broken, by that node if it is known; whether it is one that is judged in this run.
     pub(crate) fn fail(&mut self, name: &str, how: String, node: Option<NodeId>) -> bool {
         let node = node.and_then(|node| self.scenario.nodes.get(node as usize));

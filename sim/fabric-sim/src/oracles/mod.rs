@@ -61,9 +61,9 @@ pub(crate) struct Known {
 pub(crate) const WORK_DONE: &str = "work-done";
 pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
 pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
-const TABLES_BOUNDED: &str = "tables-bounded";
+pub(crate) const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
+pub(crate) const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
 
 /// Judged by who is heard, and who crashes.
 pub(crate) const DEATHS: &str = "deaths-in-time";

@@ -7,6 +7,7 @@ use crate::cli::Exit;
 use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
 use crate::scenario::units::Bytes;
 use crate::terminal::{Paint, Terminal};
+use crate::worlds::World;
 use crate::worlds::sim::Run;
 use ::sim::{NodeIndex, Record};
 
@@ -25,7 +26,10 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
         count(scenario.nodes.len() as u64, "node"),
         count(scenario.work.len() as u64, "piece") + " of work",
         count(scenario.faults.len() as u64, "planned fault"),
-        format!("{} of virtual time", scenario.stop_at),
+        match head.world {
+            World::Sim => format!("{} of virtual time", scenario.stop_at),
+            World::Tcp => format!("at most {} of real time", scenario.stop_at),
+        },
     ];
     let text = format!(
         "scenario  {name}  {hash}\nseed      {}\nbuild     {}\nplan      {}",
@@ -42,7 +46,7 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
 
 /// What is said after it.
 pub(crate) fn summary(head: &Head, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
-    let mut parts = vec![String::new(), verdict_line(run, exit, wall_ms, terminal)];
+    let mut parts = vec![String::new(), verdict_line(head.world, run, exit, wall_ms, terminal)];
     parts.extend(section("what happened", what_happened(run), terminal));
     parts.extend(section("what went wrong on purpose", faults(run, terminal), terminal));
     parts.extend(section("what was checked", checks(&run.verdicts, terminal), terminal));
@@ -66,7 +70,7 @@ fn section(title: &str, lines: Vec<String>, terminal: &Terminal) -> Vec<String> 
     all
 }
 
-fn verdict_line(run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
+fn verdict_line(place: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
     let (paint, word, why) = match exit {
         Exit::Held => (Paint::Good, "PASSED", "every check that could be judged held".to_owned()),
         Exit::Nothing => (Paint::Warn, "NOTHING RAN", "no node reported anything, so nothing could fail".to_owned()),
@@ -74,12 +78,15 @@ fn verdict_line(run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> Str
         _ => (Paint::Bad, "FAILED", first_failure(&run.verdicts)),
     };
     let (whole, millis) = (wall_ms / 1_000, wall_ms % 1_000);
-    let facts = format!(
-        "{} virtual in {whole}.{millis:03}s, {}, trace {:016x}",
-        seconds(run.ended.as_nanos()),
-        count(run.events, "event"),
-        run.trace_hash
-    );
+    let ended = seconds(run.ended.as_nanos());
+    let facts = match place {
+        World::Sim => format!(
+            "{ended} virtual in {whole}.{millis:03}s, {}, trace {:016x}",
+            count(run.events, "event"),
+            run.trace_hash
+        ),
+        World::Tcp => format!("{ended} over real sockets, {} relayed", count(run.events, "packet")),
+    };
     let verdict = hang(&format!("{}  ", terminal.paint(paint, word)), word.len() + 2, &why, terminal.width());
     format!("{verdict}\n{}", hang("", 0, &facts, terminal.width()))
 }
@@ -201,6 +208,7 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     let title = |text: &str| terminal.paint(Paint::Bold, text);
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
+        _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
         _ => format!(
             "{}  {command}\n{}     {}\n{}      {command} --trace trace.jsonl",
             title("reproduce:"),
@@ -226,7 +234,8 @@ mod tests {
         let scenario = Rc::clone(scenario);
         let (mode, suite) = (Mode::default(), SuiteKind::Real);
         let (told, overrides) = (Vec::new(), Vec::new());
-        let known = Head { scenario, hash, path, seed: 1, build: "0.0.0", mode, suite, told, overrides };
+        let known =
+            Head { scenario, hash, path, seed: 1, build: "0.0.0", mode, suite, world: World::Sim, told, overrides };
         let terminal = Terminal::plain(width);
         let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, 1_234, &terminal));
         // Changes with every change of the simulator.

@@ -6,6 +6,7 @@ use super::Head;
 use crate::cli::Exit;
 use crate::oracles::{Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
+use crate::worlds::World;
 use crate::worlds::sim::Run;
 use serde_json::{Map, Value, json};
 
@@ -21,11 +22,12 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
         "build": head.build,
         "mode": head.mode.to_string(),
         "suite": head.suite.to_string(),
+        "world": head.world.to_string(),
         "drawn": drawn(head),
         "verdict": verdict(exit),
         "virtual_ns": run.ended.as_nanos(),
         "events": run.events,
-        "trace_hash": format!("{:016x}", run.trace_hash),
+        "trace_hash": trace_hash(head, run),
         "faults": faults(run),
         "checks": run.verdicts.iter().map(check).collect::<Vec<_>>(),
         "totals": {
@@ -41,6 +43,11 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
         "observations": run.seen.iter().map(|seen| observation(seen, &head.scenario)).collect::<Vec<_>>(),
         "observations_omitted": run.totals.omitted,
     })
+}
+
+/// Nothing of the real world has a trace.
+fn trace_hash(head: &Head, run: &Run) -> Option<String> {
+    (head.world == World::Sim).then(|| format!("{:016x}", run.trace_hash))
 }
 
 const fn verdict(exit: Exit) -> &'static str {

@@ -9,7 +9,7 @@ pub(crate) mod sweep;
 use crate::cli::{BUILD, RunArgs};
 use crate::nemesis::{Drawn, Mode};
 use crate::scenario::Scenario;
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use std::rc::Rc;
 
 /// What is known before the run begins.
@@ -21,6 +21,7 @@ pub(crate) struct Head {
     pub(crate) build: &'static str,
     pub(crate) mode: Mode,
     pub(crate) suite: SuiteKind,
+    pub(crate) world: World,
     /// Every value that was drawn, by what it is for.
     pub(crate) told: Vec<(String, String)>,
     overrides: Vec<String>,
@@ -37,6 +38,7 @@ impl Head {
             build: BUILD,
             mode: args.mode(),
             suite: args.suite,
+            world: args.world,
             told: drawn.told.clone(),
             overrides: args.overrides.clone(),
         }
@@ -44,7 +46,11 @@ impl Head {
 
     /// The command that makes the same run again, to be pasted into a shell.
     pub(crate) fn command(&self) -> String {
-        command(&self.path, self.seed, self.mode, self.suite, &self.overrides)
+        let command = command(&self.path, self.seed, self.mode, self.suite, &self.overrides);
+        match self.world {
+            World::Sim => command,
+            World::Tcp => command + " --world tcp",
+        }
     }
 
     /// The command that makes the run smaller, if it fails.

@@ -20,6 +20,8 @@ section! {
         /// The virtual time at which the run ends.
         #[schemars(required)]
         stop_at: At<Nanos>,
+        /// Where it runs: `sim`, the simulator, and `tcp`, real processes and sockets. Only `sim` unless said.
+        worlds: Vec<At<String>>,
         /// The devices, by name.
         #[schemars(required)]
         nodes: Named<NodeSection>,

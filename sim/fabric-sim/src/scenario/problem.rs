@@ -31,9 +31,7 @@ impl Problem {
     /// What is wrong and where, in one line.
     pub(crate) fn line(&self, sources: &Sources) -> String {
         let Some(span) = self.span else { return self.message.clone() };
-        let source = sources.of(span);
-        let before = source.text.get(..span.range().start).unwrap_or_default();
-        format!("{} ({}:{})", self.message, source.name, before.matches('\n').count() + 1)
+        format!("{} ({})", self.message, sources.place(span))
     }
 }
 

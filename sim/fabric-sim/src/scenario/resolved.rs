@@ -4,6 +4,7 @@
 
 use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
 use crate::attacker::{Conduct, TapKind};
+use crate::worlds::World;
 use scenario_actor::{Expect, MarkKind};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -30,6 +31,9 @@ pub(crate) struct Scenario {
     pub(crate) faults: Vec<Fault>,
     pub(crate) checks: Checks,
     pub(crate) swarm: BTreeMap<String, serde_json::Value>,
+    /// Where it is meant to run; the run itself does not depend on it.
+    #[serde(skip)]
+    pub(crate) worlds: Vec<World>,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -126,6 +130,9 @@ pub(crate) struct Work {
     pub(crate) message: Range<Bytes>,
     pub(crate) priority: u8,
     pub(crate) expect: Expect,
+    /// Where it is written, as `file.toml:12`.
+    #[serde(skip)]
+    pub(crate) place: String,
 }
 
 /// What a node reports once; its id is its place, and the number of the trigger that it fires.

@@ -61,6 +61,13 @@ impl Sources {
         &self.list[span.source as usize]
     }
 
+    /// `file.toml:12`: where `span` begins.
+    pub(crate) fn place(&self, span: Span) -> String {
+        let source = self.of(span);
+        let before = source.text.get(..span.range().start).unwrap_or_default();
+        format!("{}:{}", source.name, before.matches('\n').count() + 1)
+    }
+
     /// Sorts by what overrides what.
     pub(crate) fn order(&self, span: Span) -> (u32, u32) {
         (self.of(span).rank, span.start)

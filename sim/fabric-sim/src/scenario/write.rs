@@ -39,7 +39,7 @@ impl Table {
     }
 }
 
-/// The scenario as the JSON of a file, without its swarm: one run has none.
+/// The scenario as the JSON of a file, without its swarm, which one run has none of, and for the simulator alone.
 pub(crate) fn json(scenario: &Scenario) -> Value {
     let Scenario {
         name,
@@ -55,6 +55,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
         faults,
         checks,
         swarm: _,
+        worlds: _,
     } = scenario;
     let mut file = Table::default();
     file.put("schema", 1);
@@ -185,7 +186,7 @@ fn perturb_table(perturb: Perturb) -> Table {
 }
 
 fn work_table(work: &Work, scenario: &Scenario) -> Value {
-    let Work { at, from, to, service, bytes, message, priority, expect } = work;
+    let Work { at, from, to, service, bytes, message, priority, expect, place: _ } = work;
     let mut table = Table::default();
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));

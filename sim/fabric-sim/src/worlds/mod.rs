@@ -6,6 +6,32 @@ mod play;
 pub(crate) mod sim;
 #[cfg(test)]
 pub(crate) mod tamper;
+#[cfg(target_os = "linux")]
+pub(crate) mod tcp;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_tcp.rs"]
+pub(crate) mod tcp;
+
+use clap::ValueEnum;
+use core::fmt;
 
 pub(crate) use panics::{catch, install_hook, last_panic};
 pub(crate) use play::{SuiteKind, contender, play, play_with};
+
+/// Where nodes live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum World {
+    /// The simulator, in virtual time
+    Sim,
+    /// Processes with real TCP and UDP on loopback, in real time
+    Tcp,
+}
+
+impl fmt::Display for World {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sim => "sim",
+            Self::Tcp => "tcp",
+        })
+    }
+}

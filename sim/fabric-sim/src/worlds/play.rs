@@ -11,11 +11,13 @@ use core::fmt;
 use fabric::suite::{RealSuite, Suite};
 use machine::Boot;
 use scenario_actor::Part;
+use serde::{Deserialize, Serialize};
 use std::rc::Rc;
 use std::sync::Arc;
 
 /// Which cryptography nodes are given.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) enum SuiteKind {
     /// X25519, ChaCha20-Poly1305, BLAKE2s and Ed25519
     Real,
@@ -29,6 +31,16 @@ impl fmt::Display for SuiteKind {
             Self::Real => "real",
             Self::Model => "model",
         })
+    }
+}
+
+impl SuiteKind {
+    /// The suite itself.
+    pub(crate) fn suite(self) -> Arc<dyn Suite> {
+        match self {
+            Self::Real => Arc::new(RealSuite),
+            Self::Model => Arc::new(ModelSuite),
+        }
     }
 }
 
@@ -64,10 +76,7 @@ fn nodes(
     suite: SuiteKind,
     tap: &Tap,
 ) -> impl Fn(Boot, Part) -> Player + 'static {
-    let inner: Arc<dyn Suite> = match suite {
-        SuiteKind::Real => Arc::new(RealSuite),
-        SuiteKind::Model => Arc::new(ModelSuite),
-    };
+    let inner = suite.suite();
     let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
     move |boot, part| {
         let watch = |part: &Part| -> Arc<dyn Suite> {

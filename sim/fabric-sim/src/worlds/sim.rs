@@ -17,6 +17,7 @@ use machine::{Boot, Machine};
 use scenario_actor::{Observation, Part};
 use std::rc::Rc;
 
+pub(super) use config::config;
 pub(crate) use watch::{Onlooker, Totals};
 
 /// All that there is to say about one run.
@@ -93,7 +94,7 @@ where
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
     let Extras { sink, ledger } = extras.into();
-    let config = Config { ledger, ..config::config(scenario, seed) };
+    let config = Config { ledger, ..config(scenario, seed) };
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);

@@ -6,6 +6,7 @@ mod links;
 mod names;
 mod nodes;
 mod work;
+mod worlds;
 
 use super::file::{CheckSection, File};
 use super::problem::Problems;
@@ -17,6 +18,8 @@ use crate::oracles;
 use names::Names;
 use std::collections::BTreeMap;
 pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
+
+pub(crate) use worlds::tcp_lacks;
 
 /// Settles all of `file`. `None` when that left problems.
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
@@ -36,7 +39,7 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
     let mut nodes = nodes::resolve(file, &names, stop_at, problems);
     let attackers = attackers::resolve(file, &names, &mut nodes, stop_at, problems);
     let (link, links) = links::resolve(file, &names, sources, problems);
-    let work = work::resolve(file, &names, &nodes, stop_at, problems);
+    let work = work::resolve(file, &names, &nodes, stop_at, sources, problems);
     let base = faults::Base { names: &names, nodes: &nodes, link: &link, links: &links, stop_at };
     let (marks, faults) = faults::resolve(file, &base, problems);
     let mut checks = checks(file.check.as_ref(), stop_at, !work.is_empty(), problems);
@@ -56,7 +59,10 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
         faults,
         checks,
         swarm: BTreeMap::new(),
+        worlds: Vec::new(),
     };
+    let worlds = worlds::resolve(file, &scenario, problems);
+    let scenario = Scenario { worlds, ..scenario };
     (problems.len() == before).then_some(scenario)
 }
 

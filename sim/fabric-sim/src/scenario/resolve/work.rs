@@ -6,6 +6,7 @@ use crate::scenario::file::{File, WorkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, did_you_mean};
 use crate::scenario::resolved::{Node, NodeId, Work};
+use crate::scenario::source::Sources;
 use crate::scenario::units::{Bytes, Nanos, Range};
 use scenario_actor::Expect;
 
@@ -25,11 +26,13 @@ pub(super) fn resolve(
     names: &Names,
     nodes: &[Node],
     stop_at: Nanos,
+    sources: &Sources,
     problems: &mut Problems,
 ) -> Vec<Work> {
     let mut all = Vec::new();
     for section in file.work.iter().flatten() {
         let Some((from, work)) = one(section, names, nodes, stop_at, problems) else { continue };
+        let work = Work { place: sources.place(section.place.start()), ..work };
         let streams = streams(section, problems);
         for node in from {
             let work = Work { from: node, ..work.clone() };
@@ -73,7 +76,7 @@ fn one(
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
     }
     let expect = expect.unwrap_or(usual(&service));
-    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect };
+    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect, place: String::new() };
     Some((workers, work))
 }
 

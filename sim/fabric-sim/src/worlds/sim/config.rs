@@ -11,7 +11,7 @@ use ::sim::{
 use machine::Duration;
 
 /// The world that `scenario` describes, under `seed`.
-pub(super) fn config(scenario: &Scenario, seed: u64) -> Config {
+pub(in super::super) fn config(scenario: &Scenario, seed: u64) -> Config {
     let name = |id: NodeId| scenario.node_name(id).to_owned();
     let mut config = Config::new(seed, scenario.nodes.iter().map(node));
     config.link = link(&scenario.link);

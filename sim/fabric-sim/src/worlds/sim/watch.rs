@@ -36,7 +36,7 @@ pub(crate) struct Totals {
 }
 
 pub(crate) struct Onlooker {
-    pub(super) judge: Judge,
+    pub(in super::super) judge: Judge,
     scenario: Rc<Scenario>,
     names: BTreeMap<String, u32>,
     tap: Tap,
@@ -51,7 +51,7 @@ pub(crate) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(super) fn new(scenario: &Rc<Scenario>, tap: Tap) -> Self {
+    pub(in super::super) fn new(scenario: &Rc<Scenario>, tap: Tap) -> Self {
         Self {
             judge: Judge::new(Rc::clone(scenario)),
             scenario: Rc::clone(scenario),
@@ -64,6 +64,19 @@ impl Onlooker {
             incarnations: Vec::new(),
             found: BTreeSet::new(),
         }
+    }
+
+    /// What was kept so far.
+    pub(in super::super) fn seen(&self) -> &[Seen] {
+        &self.seen
+    }
+
+    /// Takes in one observation. The first promise that it breaks: its name, and how.
+    pub(in super::super) fn see(&mut self, seen: Seen) -> Option<(&'static str, String)> {
+        self.count(&seen.what);
+        let broken = self.judge.observe(&seen);
+        self.keep(seen);
+        broken
     }
 
     /// At the end of a run: judges what can only be judged then.
@@ -104,7 +117,7 @@ impl Onlooker {
         }
     }
 
-    pub(super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
+    pub(in super::super) fn into_parts(self) -> (Judge, Vec<Seen>, Totals) {
         (self.judge, self.seen, self.totals)
     }
 
@@ -124,7 +137,7 @@ impl Onlooker {
         }
     }
 
-    fn seen(&self, at: Time, node: NodeIndex, what: Observation) -> Seen {
+    fn seen_by(&self, at: Time, node: NodeIndex, what: Observation) -> Seen {
         let place = node.as_usize();
         let incarnation = self.incarnations.get(place).copied().unwrap_or_default();
         Seen { at, node: place as u32, incarnation, what }
@@ -152,7 +165,7 @@ impl Onlooker {
     /// What applications do not see is told as if they did, the first time.
     fn find(&mut self, at: Time, node: NodeIndex, what: &'static str) {
         if self.found.insert((node.as_usize() as u32, what)) {
-            let seen = self.seen(at, node, Observation::Refused { reason: what.into() });
+            let seen = self.seen_by(at, node, Observation::Refused { reason: what.into() });
             self.judge.observe(&seen);
             if what != THROUGH {
                 self.keep(seen);
@@ -188,12 +201,12 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
-        self.count(event);
-        let seen = self.seen(at, node, event.clone());
-        if let Some((check, how)) = self.judge.observe(&seen) {
+        let seen = self.seen_by(at, node, event.clone());
+        let died = self.deaths.observe(&self.scenario, &seen);
+        if let Some((check, how)) = self.see(seen) {
             control.violate(check, how);
         }
-        if let Err(how) = self.deaths.observe(&self.scenario, &seen)
+        if let Err(how) = died
             && self.judge.fail(DEATHS, how.clone(), Some(node.as_usize() as u32))
         {
             control.violate(DEATHS, how);
@@ -201,7 +214,6 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         if let Observation::Marked { id } = event {
             control.fire(*id);
         }
-        self.keep(seen);
     }
 
     fn crashed(&mut self, at: Time, node: NodeIndex, _: &mut Control<M::Command>) {

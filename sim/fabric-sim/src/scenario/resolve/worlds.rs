@@ -1,0 +1,64 @@
+//! Where a scenario runs, and what the real world cannot do for it.
+
+use crate::scenario::file::File;
+use crate::scenario::problem::Problems;
+use crate::scenario::read::did_you_mean;
+use crate::scenario::resolved::{Disk, Perturb, Pipes, Scenario, What};
+use crate::scenario::units::Nanos;
+use crate::worlds::{World, tcp};
+use clap::ValueEnum;
+
+/// Real time is dear: nobody waits for longer runs.
+const REAL_TIME_MAX: Nanos = Nanos(600_000_000_000);
+
+pub(super) fn resolve(file: &File, scenario: &Scenario, problems: &mut Problems) -> Vec<World> {
+    let Some(written) = &file.worlds else { return vec![World::Sim] };
+    let mut worlds = Vec::new();
+    for name in written {
+        let Some(world) = World::value_variants().iter().find(|world| world.to_string() == name.value) else {
+            let known: Vec<_> = World::value_variants().iter().map(ToString::to_string).collect();
+            let problem = problems.at(name.span, format!("there is no world `{}`", name.value), "unknown");
+            problem.fix(did_you_mean(&name.value, known.iter().map(String::as_str)));
+            continue;
+        };
+        if *world == World::Tcp
+            && let Some(lack) = tcp_lacks(scenario)
+        {
+            let problem =
+                problems.at(name.span, format!("the world `tcp` cannot run this: {lack}"), "not for this file");
+            problem.fix("leave `tcp` out, or the thing that it lacks");
+        }
+        if !worlds.contains(world) {
+            worlds.push(*world);
+        }
+    }
+    worlds
+}
+
+/// The first thing of the scenario that real processes and sockets cannot do.
+pub(crate) fn tcp_lacks(scenario: &Scenario) -> Option<String> {
+    let pipes = Pipes {
+        buffer: scenario.pipes.buffer,
+        segment: scenario.pipes.segment,
+        patience: scenario.pipes.patience,
+        ..Pipes::default()
+    };
+    let has_fault = |is: fn(&What) -> bool| scenario.faults.iter().any(|fault| is(&fault.what));
+    let lacks = [
+        (scenario.is_attacked(), "it has no attackers".into()),
+        (scenario.nodes.len() as u32 > tcp::NODES_MAX, format!("it has at most {} nodes", tcp::NODES_MAX)),
+        (scenario.stop_at > REAL_TIME_MAX, format!("it runs for at most {REAL_TIME_MAX} of real time")),
+        (scenario.nodes.iter().any(|node| node.disk != Disk::default()), "its storage is the computer's".into()),
+        (has_fault(|what| matches!(what, What::Disk(..))), "its storage is the computer's".into()),
+        (
+            has_fault(|what| matches!(what, What::ClockJump(..) | What::ClockRate(..))),
+            "its clocks do not change while they run".into(),
+        ),
+        (scenario.perturb != Perturb::default(), "its driver takes no liberties".into()),
+        (
+            scenario.pipes != pipes,
+            "of `pipes` it knows `buffer`, `segment` and `patience` only; the rest is the kernel's".into(),
+        ),
+    ];
+    lacks.into_iter().find_map(|(lacks, why)| lacks.then_some(why))
+}
