@@ -10,6 +10,7 @@ mod commands;
 mod conform;
 mod nemesis;
 mod oracles;
+mod page;
 mod replay;
 mod report;
 mod scenario;

@@ -6,6 +6,7 @@ mod diff;
 mod list;
 mod new;
 mod replay;
+mod report;
 mod run;
 mod shrink;
 mod sweep;
@@ -24,6 +25,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
+        Command::Report(args) => report::report(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),
