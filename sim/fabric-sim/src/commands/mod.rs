@@ -8,6 +8,8 @@ mod new;
 mod replay;
 mod run;
 mod shrink;
+mod slice;
+mod start;
 mod sweep;
 
 use crate::cli::{Cli, Command, Exit};
@@ -23,6 +25,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Replay(args) => replay::replay(args, terminal),
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
+        Command::Slice(args) => slice::slice(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
