@@ -80,16 +80,8 @@ impl Net {
         let delay = self.segment_delay(index, DIALLER, SYN, attempt, 0, 0);
         match delay {
             Some(delay) if !is_silent => self.pipe_event(from, index, delay, Event::DialArrives(index)),
-            _ => {
-                self.note_dial_lost(index);
-                self.dial_again(index);
-            }
+            _ => self.dial_again(index),
         }
-    }
-
-    /// Tells those who keep causes that a dial or its answer does not get through.
-    fn note_dial_lost(&self, index: u32) {
-        self.trace.note(|causes| causes.dial_lost(self.pipes[index as usize].serial));
     }
 
     /// Tells those who keep causes that the event that was recorded last ends this end.
@@ -100,6 +92,7 @@ impl Net {
     /// Waits for the next attempt, or for the end of all attempts.
     pub(super) fn dial_again(&mut self, index: u32) {
         let pipe = &self.pipes[index as usize];
+        self.trace.note(|causes| causes.dial_lost(pipe.serial));
         let from = pipe.ends[DIALLER].node.0;
         let waited = self.now.since(pipe.dialled_at);
         // 1 s, then 2, then 4: attempts at 1, 3, 7 s after the first.
@@ -464,10 +457,7 @@ impl Net {
         let node = self.pipes[index as usize].ends[ACCEPTOR].node.0;
         match self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0) {
             Some(delay) => self.pipe_event(node, index, delay, arrival),
-            None => {
-                self.note_dial_lost(index);
-                self.dial_again(index);
-            }
+            None => self.dial_again(index),
         }
     }
 }

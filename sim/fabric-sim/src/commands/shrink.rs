@@ -1,7 +1,7 @@
 //! `shrink`: from a failing run to the smallest one that fails alike, as a scenario and a capsule.
 
-use super::sweep::{INTERRUPTED, listen};
 use super::start::{Start, explained};
+use super::sweep::{INTERRUPTED, listen};
 use crate::capsule::{Capsule, Fingerprint, write_whole};
 use crate::cli::{Exit, ShrinkArgs};
 use crate::nemesis;

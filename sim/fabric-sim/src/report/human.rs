@@ -1,8 +1,8 @@
 //! The summary that a person reads: what ran, what went wrong on purpose, what held, and what to do next.
 
-use super::{Head, Told};
 use super::layout::{columns, hang};
 use super::story::{Moment, moments};
+use super::{Head, Told};
 use crate::cli::Exit;
 use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
 use crate::scenario::units::Bytes;
@@ -240,7 +240,11 @@ mod tests {
         let known =
             Head { scenario, hash, path, seed: 1, build: "0.0.0", mode, suite, world: World::Sim, told, overrides };
         let terminal = Terminal::plain(width);
-        let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, &Told { wall: 1_234, why: Vec::new() }, &terminal));
+        let text = format!(
+            "{}\n{}",
+            head(&known, &terminal),
+            summary(&known, run, exit, &Told { wall: 1_234, why: Vec::new() }, &terminal)
+        );
         // Changes with every change of the simulator.
         text.replace(&format!("{:016x}", run.trace_hash), "TRACE").replace("cargo run --", "fabric-sim")
     }

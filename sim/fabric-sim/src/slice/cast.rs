@@ -22,7 +22,8 @@ impl Cast {
     pub(super) fn of(view: &View<'_>, fingerprint: &Fingerprint, detail: &str, anchor: Option<u64>) -> Self {
         let scenario = view.scenario;
         let title = &fingerprint.subject;
-        let works = (0..scenario.work.len()).filter(|id| scenario.work_title(*id) == *title).map(|id| id as u32).collect();
+        let works =
+            (0..scenario.work.len()).filter(|id| scenario.work_title(*id) == *title).map(|id| id as u32).collect();
         let mut nodes = named(view, title);
         if nodes.is_empty() {
             nodes.extend(anchor.and_then(|event| view.get(event)).and_then(|it| view.node(it.record.node)));
@@ -98,10 +99,12 @@ fn named(view: &View<'_>, text: &str) -> BTreeSet<NodeId> {
 
 /// The node from which something came that led to the failure or, where nothing did, that was last heard.
 fn partner(view: &View<'_>, nodes: &BTreeSet<NodeId>, anchor: Option<u64>) -> Option<NodeId> {
-    let other = |event: u64| view.get(event).and_then(|it| view.node(it.record.peer)).filter(|peer| !nodes.contains(peer));
+    let other =
+        |event: u64| view.get(event).and_then(|it| view.node(it.record.peer)).filter(|peer| !nodes.contains(peer));
     let led = anchor.and_then(|anchor| view.chain(anchor).take(STEPS_MAX).find_map(other));
     led.or_else(|| {
-        let mine = view.all().iter().rev().filter(|it| view.node(it.record.node).is_some_and(|node| nodes.contains(&node)));
+        let mine =
+            view.all().iter().rev().filter(|it| view.node(it.record.node).is_some_and(|node| nodes.contains(&node)));
         mine.take(STEPS_MAX).find_map(|it| other(it.event))
     })
 }

@@ -132,9 +132,8 @@ fn connect(view: &View<'_>, lines: &mut [Line]) {
     let Some(last) = lines.len().checked_sub(1) else { return };
     let places = (0..).zip(lines.iter()).flat_map(|(place, line)| line.events.iter().map(move |event| (*event, place)));
     let places = places.collect();
-    for place in 0..last {
-        let (parents, after) = view.parents(&lines[place].events, &places, place);
-        (lines[place].parents, lines[place].after) = (parents, after);
+    for (place, line) in lines.iter_mut().enumerate().take(last) {
+        (line.parents, line.after) = view.parents(&line.events, &places, place);
     }
     lines[last].parents = explains(&lines[..last]);
 }
@@ -160,7 +159,9 @@ fn explains(lines: &[Line]) -> Vec<usize> {
 /// Puts what is left out between the lines.
 fn with_routine(view: &View<'_>, cast: &Cast, lines: Vec<Line>) -> Vec<Line> {
     let mut told = std::collections::BTreeSet::new();
-    lines.iter().for_each(|line| told.extend(line.events.iter().copied()));
+    for line in &lines {
+        told.extend(line.events.iter().copied());
+    }
     let (mut all, mut moved, mut from): (Vec<Line>, Vec<usize>, u64) = (Vec::new(), Vec::new(), 0);
     for mut line in lines {
         let until = line.events.first().copied().unwrap_or(u64::MAX);

@@ -106,7 +106,8 @@ fn is_within(view: &View<'_>, cast: &Cast, it: &Happening) -> bool {
 fn strange(view: &View<'_>, cast: &Cast) -> BTreeSet<u64> {
     let is_strange = |it: &&Happening| {
         let (node, peer) = (view.node(it.record.node), view.node(it.record.peer));
-        let is_sending = matches!(it.record.kind, Kind::DatagramOut | Kind::GroupOut | Kind::SegmentLost | Kind::OpenPipe);
+        let is_sending =
+            matches!(it.record.kind, Kind::DatagramOut | Kind::GroupOut | Kind::SegmentLost | Kind::OpenPipe);
         is_sending && is_mishap(it) && !cast.has(node) && cast.has(peer)
     };
     let all: BTreeSet<_> = view.all().iter().filter(is_strange).map(|it| it.event).take(STRANGE_MAX + 1).collect();

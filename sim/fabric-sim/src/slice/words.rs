@@ -23,7 +23,9 @@ pub(super) fn text(view: &View<'_>, it: &Happening, picked: &Picked) -> String {
         Note::LastSent => text + ", its last",
         Note::LastGot { unanswered: 0 } => text + ", the last",
         Note::LastGot { unanswered: 1 } => text + ", the last, and answers nothing",
-        Note::LastGot { unanswered } => format!("{text}, the last of {} {got} that it answers not at all", grouped(unanswered)),
+        Note::LastGot { unanswered } => {
+            format!("{text}, the last of {} {got}, none of which it answers", grouped(unanswered))
+        }
     }
 }
 
