@@ -15,6 +15,7 @@ mod replay;
 mod report;
 mod scenario;
 mod shrink;
+mod slice;
 mod suites;
 mod sweep;
 mod terminal;

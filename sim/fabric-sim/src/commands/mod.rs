@@ -9,6 +9,8 @@ mod replay;
 mod report;
 mod run;
 mod shrink;
+mod slice;
+mod start;
 mod sweep;
 
 use crate::cli::{Cli, Command, Exit};
@@ -24,6 +26,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Replay(args) => replay::replay(args, terminal),
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
+        Command::Slice(args) => slice::slice(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
         Command::Report(args) => report::report(args, terminal),
         Command::Check(args) => check::check(args, terminal),
