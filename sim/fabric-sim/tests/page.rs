@@ -2,7 +2,7 @@
 //!
 //! Needs Chromium. Screenshots are kept in the build directory, under `tmp/pages`.
 
-#![allow(clippy::unwrap_used, reason = "what a test cannot do without ends it")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "what a test cannot do without ends it")]
 
 mod common;
 
