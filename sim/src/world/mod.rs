@@ -10,6 +10,7 @@ mod net;
 mod node;
 mod pipe_events;
 mod pipes;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod view;
