@@ -14,6 +14,7 @@ mod replay;
 mod report;
 mod scenario;
 mod shrink;
+mod stack;
 mod suites;
 mod sweep;
 mod terminal;

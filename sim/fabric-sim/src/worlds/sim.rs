@@ -48,6 +48,8 @@ pub(crate) struct Extras {
     pub(crate) sink: Option<Sink>,
     /// What chance is overridden by, and whether it is recorded.
     pub(crate) ledger: Ledger,
+    /// Datagrams are Ethernet frames: see [`crate::stack`].
+    pub(crate) on_wire: bool,
 }
 
 impl From<Option<Sink>> for Extras {
@@ -93,8 +95,11 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
-    let Extras { sink, ledger } = extras.into();
-    let config = Config { ledger, ..config(scenario, seed) };
+    let Extras { sink, ledger, on_wire } = extras.into();
+    let mut config = Config { ledger, ..config(scenario, seed) };
+    if on_wire {
+        crate::stack::put_on_wire(&mut config);
+    }
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
