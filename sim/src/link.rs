@@ -28,6 +28,9 @@ pub struct LinkProfile {
     pub queue: u32,
     /// Longest datagram in bytes; a longer one is lost. Pipes are cut to fit.
     pub mtu: u32,
+    /// As on a wire, however the delay varies, no datagram passes an earlier one that was not held back. Pipes are in order
+    /// anyway.
+    pub in_order: bool,
 }
 
 /// Gilbert's model of burst loss (1960): two states, and in the bad one everything is lost.
@@ -52,6 +55,7 @@ impl Default for LinkProfile {
             rate: None,
             queue: 256 * 1024,
             mtu: 65_535,
+            in_order: false,
         }
     }
 }
@@ -115,7 +119,7 @@ impl LinkProfile {
     }
 
     const fn has_state(&self) -> bool {
-        self.rate.is_some() || self.burst.is_some()
+        self.rate.is_some() || self.burst.is_some() || self.in_order
     }
 
     /// Whether a packet that fits can meet anything but the delay.
@@ -166,6 +170,8 @@ struct Special {
     in_burst: bool,
     /// When the last byte that waits will have left.
     busy_until: Time,
+    /// When the last packet that was not held back arrives.
+    arrives: Time,
 }
 
 /// Every direction between any two of some nodes, by their places: profiles, bursts, queues.
@@ -226,6 +232,7 @@ impl Directions {
             profile,
             in_burst: false,
             busy_until: Time::ZERO,
+            arrives: Time::ZERO,
         });
     }
 
@@ -263,13 +270,28 @@ impl Directions {
         Some(takes)
     }
 
+    /// How long a packet takes that alone would take so long: it waits for those before it where order is kept.
+    #[inline]
+    pub fn arrives_after(&mut self, from: u32, to: u32, now: Time, alone: Duration) -> Duration {
+        if !self.is_special[from as usize] {
+            return alone;
+        }
+        let default = self.default;
+        let Some(special) = Self::state(&mut self.special, (from, to), default) else { return alone };
+        if !special.profile.in_order {
+            return alone;
+        }
+        special.arrives = special.arrives.max(now + alone);
+        special.arrives.since(now)
+    }
+
     fn state(
         special: &mut BTreeMap<(u32, u32), Special>,
         direction: (u32, u32),
         default: LinkProfile,
     ) -> Option<&mut Special> {
         if default.has_state() {
-            let fresh = Special { profile: default, in_burst: false, busy_until: Time::ZERO };
+            let fresh = Special { profile: default, in_burst: false, busy_until: Time::ZERO, arrives: Time::ZERO };
             return Some(special.entry(direction).or_insert(fresh));
         }
         special.get_mut(&direction)
@@ -292,6 +314,18 @@ mod tests {
         assert_eq!(takes, [secs(1), secs(2), secs(3), None]);
         assert_eq!(link.departs_after(1, 0, Time::ZERO, 1_000), secs(1), "the other direction has a queue of its own");
         assert_eq!(link.departs_after(0, 1, Time::from_secs(3), 1_000), secs(1));
+    }
+
+    #[test]
+    fn a_link_that_keeps_order_lets_no_packet_pass_an_earlier_one() {
+        let (ms, at) = (Duration::from_millis, Time::from_millis);
+        let mut link = two_nodes(LinkProfile { in_order: true, ..LinkProfile::default() });
+        let sent = [(0, 20), (1, 5), (2, 30), (40, 1)];
+        let arrivals: Vec<_> =
+            sent.into_iter().map(|(now, alone)| at(now) + link.arrives_after(0, 1, at(now), ms(alone))).collect();
+        assert_eq!(arrivals, [at(20), at(20), at(32), at(41)]);
+        assert_eq!(link.arrives_after(1, 0, at(0), ms(3)), ms(3), "the other direction has an order of its own");
+        assert_eq!(two_nodes(LinkProfile::default()).arrives_after(0, 1, at(1), ms(5)), ms(5));
     }
 
     #[test]
@@ -348,6 +382,7 @@ mod tests {
             LinkProfile { corrupt: some, ..default },
             LinkProfile { truncate: some, ..default },
             LinkProfile { rate: Some(1), ..default },
+            LinkProfile { in_order: true, ..default },
         ];
         let is_calm = |link: &Directions, from, length| link.calm_delay(from, length, Key::root(1)).is_some();
         for profile in rough {

@@ -68,6 +68,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
+  fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
 A run that fails is run a second time; if that comes out differently, the exit code is 4.
 
@@ -80,6 +81,7 @@ Examples:
   fabric-sim sweep scenarios/flaky-hub.toml --nemesis rough --for 10m --until-failures 1
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
+  fabric-sim sweep scenarios/flaky-hub-stack.toml --world stack --seeds 0..200
 
 Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
 and every failure are run twice, and one in ten with both suites.
@@ -147,7 +149,7 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
     #[command(after_help = format!("\
 Examples:
   fabric-sim conform scenarios/first-contact.toml
-  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp --seed 7
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,stack --seed 7
   fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
 
 Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
@@ -245,7 +247,7 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Where the nodes live: in the simulator, or as processes with real sockets, in real time
+    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, or as processes with real sockets
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
     /// The cryptography that nodes get
@@ -308,6 +310,9 @@ pub(crate) struct SweepArgs {
     /// Leave the keys of the swarm table as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Where the nodes live: sim or stack
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,

@@ -321,7 +321,11 @@ impl Net {
             self.trace.note(|causes| causes.lost(Mishap::Lost, None));
             return;
         }
-        let delivery = self.carry(&flight, bytes, queued + fate.delay);
+        let mut after = queued + fate.delay;
+        if !fate.reordered {
+            after = self.links.arrives_after(from, to, self.now, after);
+        }
+        let delivery = self.carry(&flight, bytes, after);
         if fate.duplicate.is_some() || fate.flipped_bit.is_some() || fate.truncated_to.is_some() || fate.reordered {
             self.damage(delivery, &flight, bytes, fate, queued);
         }

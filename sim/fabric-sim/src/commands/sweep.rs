@@ -6,7 +6,7 @@ use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
 use crate::sweep::{self, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
 use crate::terminal::Terminal;
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,6 +22,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
         terminal.say(invalid.render(terminal.style()).trim_end());
         Exit::Usage
     })?;
+    refuse_what_lacks(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let about = about(args, &loaded);
     let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let (mut journal, known) = match &args.out {
@@ -60,7 +61,7 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
             let shown = file.display();
             return Err(usage(
                 terminal,
-                &format!("`{shown}` is of another scenario, build or suite than the files before it"),
+                &format!("`{shown}` is of another scenario, build, suite or world than the files before it"),
             ));
         }
         for line in lines {
@@ -69,8 +70,9 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
     }
     let Some(header) = header else { return Err(Exit::Usage) };
     let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
+    let world = if header.world == World::Stack.to_string() { World::Stack } else { World::Sim };
     let path = format!("scenarios/{}.toml", header.scenario);
-    let about = About { header, path, suite, overrides: Vec::new() };
+    let about = About { header, path, suite, world, overrides: Vec::new() };
     if let Some(out) = &args.out {
         write(out, &about.header, &tally, terminal)?;
     }
@@ -104,19 +106,35 @@ fn about(args: &SweepArgs, loaded: &Loaded) -> About {
         scenario_hash: loaded.scenario.hash(),
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
+        world: args.world.to_string(),
     };
-    About { header, path: args.scenario.display().to_string(), suite: args.suite, overrides: args.overrides.clone() }
+    let (path, overrides) = (args.scenario.display().to_string(), args.overrides.clone());
+    About { header, path, suite: args.suite, world: args.world, overrides }
+}
+
+fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {
+    let is_asked = [
+        (!args.world.is_simulated(), "seeds mean nothing to it"),
+        (args.world != World::Sim && args.nemesis.is_some(), "it has no `--nemesis`"),
+    ];
+    let lack = is_asked.into_iter().find_map(|(is_asked, why)| is_asked.then(|| why.to_owned()));
+    match lack.or_else(|| scenario::lacks(args.world, &loaded.scenario)) {
+        None => Ok(()),
+        Some(lack) => Err(format!("the world `{}` cannot sweep this: {lack}", args.world)),
+    }
 }
 
 fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
     let shard = args.shard.unwrap_or((0, 1));
     let mut regressions = sweep::regressions(&args.scenario, &loaded.scenario.name)?;
-    regressions.retain(|task| task.seed % shard.1 == shard.0);
+    // They failed in the simulator, and in another world their seeds are others like any.
+    regressions.retain(|task| args.world == World::Sim && task.seed % shard.1 == shard.0);
     let swarm = !args.no_swarm && !loaded.scenario.swarm.is_empty();
     let all = if args.time.is_some() { (0, u64::MAX) } else { (0, 1_000) };
     Ok(Plan {
         loaded,
         suite: args.suite,
+        world: args.world,
         mode: Mode { swarm, nemesis: args.nemesis },
         once: args.once,
         regressions,
@@ -142,7 +160,8 @@ fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
     let seeds = if until == u64::MAX { format!("{from}..") } else { format!("{from}..{until}") };
     let shard =
         if plan.shard.1 > 1 { format!(", shard {} of {}", plan.shard.0 + 1, plan.shard.1) } else { String::new() };
-    terminal.say(&format!("seeds     {seeds}, {}{shard}, {} suite, {} jobs", plan.mode, plan.suite, plan.jobs));
+    let place = if plan.world == World::Sim { String::new() } else { format!(", world {}", plan.world) };
+    terminal.say(&format!("seeds     {seeds}, {}{shard}, {} suite{place}, {} jobs", plan.mode, plan.suite, plan.jobs));
     terminal.say(&format!("build     {}", header.build));
     if known > 0 {
         terminal.say(&format!("resumed   {known} runs are there already"));

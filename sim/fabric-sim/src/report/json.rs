@@ -6,7 +6,6 @@ use super::Head;
 use crate::cli::Exit;
 use crate::oracles::{Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
-use crate::worlds::World;
 use crate::worlds::sim::Run;
 use serde_json::{Map, Value, json};
 
@@ -47,7 +46,7 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
 
 /// Nothing of the real world has a trace.
 fn trace_hash(head: &Head, run: &Run) -> Option<String> {
-    (head.world == World::Sim).then(|| format!("{:016x}", run.trace_hash))
+    head.world.is_simulated().then(|| format!("{:016x}", run.trace_hash))
 }
 
 const fn verdict(exit: Exit) -> &'static str {

@@ -1,12 +1,12 @@
 //! What a sweep has to say: lines as failures come, a summary for people, and the same as JSON, `JUnit` or annotations.
 
-use super::command;
 use super::layout::hang;
+use super::{command, in_world};
 use crate::nemesis::Mode;
 use crate::oracles::{self, count, grouped};
 use crate::sweep::{Distinct, Header, Line, Tally};
 use crate::terminal::{Paint, Terminal};
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use core::fmt::Write;
 use serde_json::{Value, json};
 
@@ -15,13 +15,15 @@ pub(crate) struct About {
     pub(crate) header: Header,
     pub(crate) path: String,
     pub(crate) suite: SuiteKind,
+    pub(crate) world: World,
     pub(crate) overrides: Vec<String>,
 }
 
 impl About {
     /// The command that makes the run of `line` again.
     fn reproduce(&self, line: &Line) -> String {
-        command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides)
+        let command = command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides);
+        in_world(command, self.world)
     }
 }
 
@@ -80,13 +82,14 @@ fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
 pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
     let counts = tally.counts();
     let failures: Vec<_> = tally.distinct().iter().map(|one| distinct(about, one)).collect();
-    let Header { schema, scenario, scenario_hash, build, suite } = &about.header;
+    let Header { schema, scenario, scenario_hash, build, suite, world } = &about.header;
     json!({
         "schema": schema,
         "scenario": scenario,
         "scenario_hash": scenario_hash,
         "build": build,
         "suite": suite,
+        "world": world,
         "complete": is_complete,
         "runs": counts.runs,
         "passed": counts.passed,
@@ -181,8 +184,10 @@ mod tests {
             scenario_hash: "00".into(),
             build: "0".into(),
             suite: "model".into(),
+            world: "sim".into(),
         };
-        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, overrides: vec!["stop_at=5s".into()] }
+        let overrides = vec!["stop_at=5s".into()];
+        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, world: World::Sim, overrides }
     }
 
     fn tally() -> Tally {

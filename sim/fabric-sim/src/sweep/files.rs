@@ -20,6 +20,7 @@ pub(crate) struct Header {
     pub(crate) scenario_hash: String,
     pub(crate) build: String,
     pub(crate) suite: String,
+    pub(crate) world: String,
 }
 
 /// Writes to a temporary name first.

@@ -39,8 +39,8 @@ impl Journal {
         let unreadable = |error: io::Error| format!("`{shown}` cannot be read: {error}");
         let first = First { header: header.clone(), program: program.to_owned() };
         let lines = load(&mut file, &first).map_err(unreadable)?;
-        let lines =
-            lines.ok_or_else(|| format!("`{shown}` is of another scenario, build or suite; choose another --out"))?;
+        let lines = lines
+            .ok_or_else(|| format!("`{shown}` is of another scenario, build, suite or world; choose another --out"))?;
         Ok((Self { file }, lines))
     }
 
@@ -111,7 +111,14 @@ mod tests {
     }
 
     fn header(hash: &str) -> Header {
-        Header { schema: 1, scenario: "s".into(), scenario_hash: hash.into(), build: "b".into(), suite: "model".into() }
+        Header {
+            schema: 1,
+            scenario: "s".into(),
+            scenario_hash: hash.into(),
+            build: "b".into(),
+            suite: "model".into(),
+            world: "sim".into(),
+        }
     }
 
     fn fresh(name: &str) -> PathBuf {

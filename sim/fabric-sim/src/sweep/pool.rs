@@ -9,7 +9,7 @@ use super::tally::Tally;
 use crate::nemesis::Mode;
 use crate::scenario::Loaded;
 use crate::terminal::Terminal;
-use crate::worlds::{SuiteKind, catch};
+use crate::worlds::{SuiteKind, World, catch};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -24,6 +24,8 @@ const TICK: Duration = Duration::from_millis(50);
 pub(crate) struct Plan<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) suite: SuiteKind,
+    /// One that is simulated.
+    pub(crate) world: World,
     pub(crate) mode: Mode,
     /// Nothing but failures is run again.
     pub(crate) once: bool,
@@ -114,7 +116,7 @@ fn work(plan: &Plan<'_>, known: &Known, next: &AtomicU64, stop: &AtomicBool, sen
         let Some(task) = plan.task(index) else { return };
         let line = match known.get(&(task.mode.to_string(), task.seed)) {
             Some(line) => Ok(line.clone()),
-            None => match catch(|| examine(plan.loaded, task, plan.suite, plan.once)) {
+            None => match catch(|| examine(plan, task)) {
                 Ok(Ok(line)) => Ok(line),
                 Ok(Err(refused)) => Err(Stopped::Refused(format!("seed {}: {refused}", task.seed))),
                 Err(panic) => Err(Stopped::Internal(format!("seed {}: {panic}", task.seed))),
@@ -245,6 +247,7 @@ mod tests {
         let plan = Plan {
             loaded: &loaded,
             suite: SuiteKind::Model,
+            world: World::Sim,
             mode: Mode::default(),
             once: false,
             regressions: Vec::new(),

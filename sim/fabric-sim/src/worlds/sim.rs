@@ -55,6 +55,8 @@ pub(crate) struct Extras {
     pub(crate) ledger: Ledger,
     /// Whether to keep what each event follows from.
     pub(crate) story: bool,
+    /// Datagrams are Ethernet frames: see [`crate::stack`].
+    pub(crate) on_wire: bool,
 }
 
 impl Extras {
@@ -107,8 +109,11 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
-    let Extras { sink, ledger, story } = extras.into();
-    let config = Config { ledger, ..config(scenario, seed) };
+    let Extras { sink, ledger, story, on_wire } = extras.into();
+    let mut config = Config { ledger, ..config(scenario, seed) };
+    if on_wire {
+        crate::stack::put_on_wire(&mut config);
+    }
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);

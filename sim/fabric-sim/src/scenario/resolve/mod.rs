@@ -19,7 +19,7 @@ use names::Names;
 use std::collections::BTreeMap;
 pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
-pub(crate) use worlds::tcp_lacks;
+pub(crate) use worlds::lacks;
 
 /// Settles all of `file`. `None` when that left problems.
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
