@@ -68,7 +68,6 @@ pub struct Bound {
 impl Bound {
     /// Opens the sockets and the storage of `config`.
     pub fn new(config: &Config) -> Result<Self, Error> {
-        let store = Store::open(config)?; // first: another driver on it is the better reason than its taken port
         let (mut listener, mut datagrams) = bind(config)?;
         if let Some(group) = config.group {
             datagrams.join(group).map_err(|source| Error::Group { addr: group.addr(), source })?;
@@ -80,7 +79,7 @@ impl Bound {
         datagrams.register(poll.registry(), DATAGRAMS, GROUP).map_err(Error::Wait)?;
         let pipes = Pipes::new(config, poll.registry().try_clone().map_err(Error::Wait)?);
         let seed = config.seed.map_or_else(random_seed, Ok)?;
-        let commands_max = config.commands_max;
+        let (store, commands_max) = (Store::open(config)?, config.commands_max);
         Ok(Self { poll, listener, datagrams, pipes, store, seed, commands_max, local_addr, datagram_addr })
     }
 
