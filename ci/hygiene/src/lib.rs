@@ -23,6 +23,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
     ("guest-contract", &["scenario-actor"]),
     ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
+    ("fabric-node", &["fabric", "machine", "shim-tcp"]),
     ("hygiene", &[]),
 ];
 

@@ -1,0 +1,8 @@
+//! One module for each thing that can be asked.
+
+pub(crate) mod discover;
+pub(crate) mod doctor;
+pub(crate) mod errand;
+pub(crate) mod id;
+pub(crate) mod run;
+mod running;
