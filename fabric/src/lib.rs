@@ -9,12 +9,14 @@
 //! - [`Node`]: all of it, for one device: finds, dials, accepts, keeps sessions, and routes an application's streams.
 //! - [`discovery`]: who is there: bounded announces and a bounded table of peers. A claim, never an authority.
 //! - [`session`]: one authenticated connection over one pipe: handshake, identity proofs, sealed records.
+//! - [`call`]: remote calls over a node's streams: who may call what, deadlines, bounds, an audit of each decision.
 //! - [`mux`]: many flow-controlled, prioritised message streams over one session.
 
 #![no_std]
 
 extern crate alloc;
 
+pub mod call;
 mod config;
 pub mod discovery;
 mod durable;
@@ -24,6 +26,7 @@ pub mod mux;
 mod node;
 mod policy;
 pub mod probe;
+pub mod services;
 pub mod session;
 pub mod suite;
 mod timer;
@@ -32,4 +35,4 @@ mod wire;
 pub use config::{Announcing, Config, Limits};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
 pub use node::{Load, Node};
-pub use policy::Policy;
+pub use policy::{Groups, Policy, Rule, UnknownGroup, Who};

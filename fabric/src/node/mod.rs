@@ -4,21 +4,22 @@ mod announcing;
 mod connection;
 mod device;
 mod sessions;
+mod streams;
 
 use crate::config::Config;
 use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
-use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
+use crate::event::{Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
-use crate::mux::{self, Chunk, Mux, Part, Priority, StreamError, code};
+use crate::mux::{self, code};
+use crate::policy::Policy;
 use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
-use alloc::collections::{BTreeMap, VecDeque};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use announcing::Announces;
-use bytes::Bytes;
 use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
@@ -35,6 +36,8 @@ pub struct Node {
     announces: Announces,
     random: ChaCha20Rng,
     connections: BTreeMap<PipeId, Connection>,
+    /// Services that peers may open though they are not announced.
+    unannounced: BTreeSet<String>,
     /// Devices that a session is wanted or had with.
     devices: BTreeMap<DeviceId, Device>,
     timers: Timers<Timer>,
@@ -111,6 +114,7 @@ impl Node {
             announces,
             random,
             connections: BTreeMap::new(),
+            unannounced: BTreeSet::new(),
             devices: BTreeMap::new(),
             timers: Timers::default(),
             pipe_outputs: VecDeque::new(),
@@ -138,7 +142,7 @@ impl Node {
     /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
     pub fn load(&self) -> Load {
         let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
-        let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
+        let hosts: BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
         let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
         let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
         let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
@@ -206,98 +210,25 @@ impl Node {
         self.connections.is_empty() && self.pipe_outputs.is_empty() && !self.discovery.has_announce()
     }
 
+    /// The session with `device` that new streams are opened on, if one is up.
+    pub fn session(&self, device: DeviceId) -> Option<SessionId> {
+        self.newest_session(device).map(SessionId::of)
+    }
+
+    /// Lets peers open `service` from now on, as far as the policy does. It is not announced: see
+    /// [`Config::services`](Config::services).
+    pub fn serve(&mut self, service: &str) {
+        self.unannounced.insert(service.into());
+    }
+
+    /// Decides by `policy` from now on: which streams peers open, and which calls they make. Streams that are open stay so.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.config.policy = policy;
+    }
+
     /// Whether streams to `device` can be opened.
     pub fn is_connected(&self, device: DeviceId) -> bool {
         self.newest_session(device).is_some()
-    }
-
-    /// Opens a stream on the newest session with `device`. What is written is sent after [`Event::Opened`].
-    pub fn open(
-        &mut self,
-        now: Instant,
-        device: DeviceId,
-        service: &str,
-        priority: Priority,
-    ) -> Result<StreamKey, CallError> {
-        let pipe = self.newest_session(device).ok_or(CallError::UnauthenticatedSession)?;
-        let session = SessionId::of(pipe);
-        let stream = self.on_session(now, session, |mux, now| Ok(mux.open(now, service, priority)?))?;
-        Ok(StreamKey { session, stream })
-    }
-
-    /// Hands over as many bytes as there is room for: see [`Mux::write`].
-    pub fn write(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes: &[u8],
-        end_of_message: bool,
-    ) -> Result<usize, CallError> {
-        self.on_stream(now, stream, |mux, _| mux.write(stream.stream, bytes, end_of_message))
-    }
-
-    /// As [`Node::write`], without a copy where that pays: see [`Mux::write_shared`].
-    pub fn write_shared(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes: &Bytes,
-        end_of_message: bool,
-    ) -> Result<usize, CallError> {
-        self.on_stream(now, stream, |mux, _| mux.write_shared(stream.stream, bytes, end_of_message))
-    }
-
-    /// Takes bytes that came in: see [`Mux::read`].
-    pub fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
-        self.on_stream(now, stream, |mux, now| mux.read(now, stream.stream, bytes_max))
-    }
-
-    /// As [`Node::read`], but lends the bytes to `take`: see [`Mux::read_with`].
-    pub fn read_with<R>(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes_max: usize,
-        take: impl FnOnce(Part<'_>) -> R,
-    ) -> Result<Option<R>, CallError> {
-        self.on_stream(now, stream, |mux, now| mux.read_with(now, stream.stream, bytes_max, take))
-    }
-
-    /// Closes this half after what was written.
-    pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.finish(stream.stream))
-    }
-
-    /// Ends both halves at once.
-    pub fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.reset(stream.stream, code))
-    }
-
-    /// Sends this side's bytes with another priority.
-    pub fn set_priority(&mut self, now: Instant, stream: StreamKey, priority: Priority) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.set_priority(stream.stream, priority))
-    }
-
-    fn on_stream<T>(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        call: impl FnOnce(&mut Mux, Instant) -> Result<T, StreamError>,
-    ) -> Result<T, CallError> {
-        self.on_session(now, stream.session, |mux, now| Ok(call(mux, now)?))
-    }
-
-    fn on_session<T>(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        call: impl FnOnce(&mut Mux, Instant) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
-        self.now = self.now.max(now);
-        let mux = self.connections.get_mut(&session.pipe()).and_then(Connection::streams);
-        let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
-        self.settle(session.pipe());
-        outcome
     }
 
     /// What it was told at its start, and whom it trusts by now.

@@ -117,9 +117,9 @@ impl Node {
                 return;
             }
             let policy = &self.config.policy;
-            let services = &self.config.services;
+            let (services, unannounced) = (&self.config.services, &self.unannounced);
             let admit = |device: DeviceId, service: &str| {
-                let is_served = services.iter().any(|served| served == service);
+                let is_served = services.iter().any(|served| served == service) || unannounced.contains(service);
                 if is_served && policy.allows(device, service) { Admission::Admit } else { Admission::Deny }
             };
             match connection.receive(self.now, &mut bytes, admit) {

@@ -3,5 +3,7 @@
 #![cfg(test)]
 
 mod announce;
+mod calls;
 mod net;
+mod services;
 mod sessions;
