@@ -3,8 +3,10 @@
 mod announcing;
 mod connection;
 mod device;
+mod pairing;
 mod sessions;
 mod streams;
+mod trusting;
 
 use crate::config::Config;
 use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
@@ -15,6 +17,7 @@ use crate::policy::Policy;
 use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
+use crate::trust::{How, TrustStore, Trusted};
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -34,6 +37,12 @@ pub struct Node {
     own: DeviceId,
     discovery: Discovery,
     announces: Announces,
+    trust: TrustStore,
+    /// While the node is in pairing mode.
+    pairing: Option<pairing::Mode>,
+    /// What happened to its streams, until it is looked at.
+    pairing_events: VecDeque<Event>,
+    is_settling_pairing: bool,
     random: ChaCha20Rng,
     connections: BTreeMap<PipeId, Connection>,
     /// Services that peers may open though they are not announced.
@@ -58,6 +67,8 @@ pub struct Node {
 enum Timer {
     Discovery,
     Epoch,
+    TrustStore,
+    Pairing,
     Connection(PipeId),
     Dial(DeviceId),
 }
@@ -100,9 +111,6 @@ impl Node {
         let mut random = ChaCha20Rng::from_seed(boot.seed);
         let own = local.device.device_id();
         let mut discovery = Discovery::new(own, random.next_u64(), &config.discovery);
-        for device in &config.trusted {
-            discovery.set_trusted(*device, true);
-        }
         let announce = LocalAnnounce { port: config.port, noise_static: local.noise.public(), services };
         let key = local.device.verifying_key();
         let announces = Announces::start(boot.now, config.announce, announce, key, &boot.stored, &mut discovery)?;
@@ -112,6 +120,10 @@ impl Node {
             own,
             discovery,
             announces,
+            trust: TrustStore::load(&boot.stored),
+            pairing: None,
+            pairing_events: VecDeque::new(),
+            is_settling_pairing: false,
             random,
             connections: BTreeMap::new(),
             unannounced: BTreeSet::new(),
@@ -125,6 +137,7 @@ impl Node {
             is_shut_down: false,
             probes: Probes::default(),
         };
+        node.begin_trusting();
         node.settle_discovery();
         Ok(node)
     }
@@ -180,21 +193,9 @@ impl Node {
         self.end_sessions(now, device, code::GOING_AWAY);
     }
 
-    /// Accepts sessions of `device` from now on.
-    pub fn trust(&mut self, device: DeviceId) {
-        self.config.trusted.insert(device);
-        self.discovery.set_trusted(device, true);
-    }
-
-    /// Trusts `device` no more, and ends its sessions at once.
-    pub fn revoke(&mut self, now: Instant, device: DeviceId) {
-        self.config.trusted.remove(&device);
-        self.discovery.set_trusted(device, false);
-        self.end_sessions(now, device, code::REVOKED);
-    }
-
     /// Ends in order: says goodbye, announces and dials no more, accepts no more, lets streams finish.
     pub fn shut_down(&mut self, now: Instant) {
+        self.leave_pairing(now);
         self.is_shut_down = true;
         self.announces.stop();
         self.discovery.stop_announcing();
@@ -264,7 +265,7 @@ impl Node {
                 PipeOutput::Close(pipe) => Output::ClosePipe { pipe },
             });
         }
-        if let Some(store) = self.announces.poll_store() {
+        if let Some(store) = self.announces.poll_store().or_else(|| self.trust.poll_store()) {
             self.store = store;
             return Some(Output::Store { key: self.store.0, bytes: &self.store.1 });
         }
@@ -281,6 +282,14 @@ impl Node {
             Command::Disconnect(device) => self.disconnect(now, device),
             Command::Trust(device) => self.trust(device),
             Command::Revoke(device) => self.revoke(now, device),
+            // What cannot be done is not: a command has no answer.
+            Command::TrustAs(device, label, since) => {
+                let _ = self.trust_as(device, Trusted::new(label, How::Manual, since));
+            }
+            Command::EnterPairing => drop(self.enter_pairing(now)),
+            Command::Pair(device) => drop(self.pair(now, device)),
+            Command::ConfirmPairing(label, since) => drop(self.confirm_pairing(now, label, since)),
+            Command::LeavePairing => self.leave_pairing(now),
             Command::ShutDown => self.shut_down(now),
         }
     }
@@ -292,6 +301,8 @@ impl Node {
                     self.discovery.handle_timeout(self.now);
                     self.settle_discovery();
                 }
+                Timer::TrustStore => self.trust.write(),
+                Timer::Pairing => self.pairing_timeout(),
                 Timer::Epoch => self.announces.handle_timeout(self.now),
                 Timer::Connection(pipe) => self.connection_timeout(pipe),
                 Timer::Dial(device) => self.dial(device),
@@ -303,7 +314,9 @@ impl Node {
         let suite = &self.local.suite;
         let verify = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| suite.verify(key, message, signature);
         // A refusal is counted where it was made; there is nobody to tell.
-        let _ = self.discovery.observe(self.now, from, bytes, verify);
+        if let Ok(device) = self.discovery.observe(self.now, from, bytes, verify) {
+            self.note_epoch(device);
+        }
         self.settle_discovery();
     }
 
@@ -323,13 +336,14 @@ impl Node {
     }
 
     fn stored(&mut self, key: &str, result: Result<(), StoreFailed>) {
+        self.trust_stored(key, result);
         self.announces.stored(self.now, key, result, &mut self.discovery);
         self.timers.set(Timer::Epoch, self.announces.next_timeout());
         self.settle_discovery();
     }
 
     fn found(&mut self, device: DeviceId) {
-        if self.config.dial_trusted && self.config.trusted.contains(&device) && !self.is_shut_down {
+        if self.config.dial_trusted && self.trusts(device) && !self.is_shut_down {
             self.devices.entry(device).or_default().is_wanted = true;
         }
         self.dial(device);

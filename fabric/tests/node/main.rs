@@ -5,5 +5,7 @@
 mod announce;
 mod calls;
 mod net;
+mod pairing;
 mod services;
 mod sessions;
+mod trust;
