@@ -285,6 +285,17 @@ impl Discovery {
         self.peers.set_trusted(device, is_trusted);
     }
 
+    /// The epoch that the device was last known to have: an announce of a lower one is old, for as long as this is said.
+    /// To be told for devices that are remembered over restarts; `None` forgets it.
+    pub fn set_epoch_known(&mut self, device: DeviceId, epoch: Option<u64>) {
+        self.freshness.set_known(device, epoch);
+    }
+
+    /// The epoch of the device's last accepted announce, while that is remembered.
+    pub fn newest_epoch(&self, now: Instant, device: DeviceId) -> Option<u64> {
+        self.freshness.epoch(now, device)
+    }
+
     /// Whether an authenticated session with the device lives: to be told when the first begins and when the last ends.
     /// In between the device keeps its place, and what was proven is not forgotten. The node's sessions bound how many
     /// such devices there are.

@@ -60,6 +60,11 @@ impl Connection {
         self.session.peer().map(|peer| peer.device).or(self.dialled.map(|dialled| dialled.device))
     }
 
+    /// Who the other side has proven to be.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.session.peer().copied()
+    }
+
     /// Whether the other side cannot have a session on it yet: this side dialled, and has not proven itself.
     pub(super) fn is_unproven_dial(&self) -> bool {
         self.dialled.is_some() && self.session.peer().is_none()

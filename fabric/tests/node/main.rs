@@ -3,5 +3,9 @@
 #![cfg(test)]
 
 mod announce;
+mod calls;
 mod net;
+mod pairing;
+mod services;
 mod sessions;
+mod trust;
