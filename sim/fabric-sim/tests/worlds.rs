@@ -79,7 +79,7 @@ fn what_stack_mode_cannot_do_is_refused_before_anything_runs() {
 
 #[test]
 fn a_hundred_streams_that_nobody_reads_show_the_same() {
-    let result = agree("unread-streams");
+    let result = agree("unread-streams", "sim,tcp");
     assert_eq!((&result["subjects"], &result["observations"]), (&104.into(), &106.into()));
 }
 

@@ -212,10 +212,15 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
         _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
         _ => {
-            let line = |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));
+            let line =
+                |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));
             let (why, shrink) = (line("why:", head.slice()), line("shrink:", head.shrink()));
             let again = if head.world == World::Sim { why + &shrink } else { String::new() };
-            format!("{}  {command}{again}{}", title("reproduce:"), line("trace:", format!("{command} --trace trace.jsonl")))
+            format!(
+                "{}  {command}{again}{}",
+                title("reproduce:"),
+                line("trace:", format!("{command} --trace trace.jsonl"))
+            )
         }
     }
 }
