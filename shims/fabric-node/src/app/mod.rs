@@ -16,14 +16,15 @@ use crate::event::Event as Told;
 use crate::exit::{Exit, Failure};
 use crate::files::server::{FileServer, Served};
 use crate::files::shelf::Shelf;
+use crate::identity::Identity;
 use echo::Echo;
 use fabric::discovery::Peer;
 use fabric::identity::DeviceId;
 use fabric::mux::code;
-use fabric::session::Local;
 use fabric::{Command, Event, Node, SessionEnd, StreamKey};
 use guests::Guests;
 use machine::{Addr, Boot, Duration, Input, Instant, Machine, Output, PipeId};
+use node_log::{Log, Recorded, Settings};
 use std::collections::{BTreeMap, VecDeque};
 use strangers::Strangers;
 
@@ -45,13 +46,15 @@ pub(crate) struct Purpose {
 }
 
 pub(crate) struct App {
-    node: Node,
+    node: Recorded,
     purpose: Purpose,
     guests: Guests,
     strangers: Strangers,
     serving: BTreeMap<StreamKey, Serving>,
     told: VecDeque<Told>,
     end: End,
+    /// That no more is recorded was told.
+    is_log_over: bool,
 }
 
 enum Serving {
@@ -67,9 +70,16 @@ enum End {
 }
 
 impl App {
-    pub(crate) fn new(boot: &Boot, local: Local, config: fabric::Config, mut purpose: Purpose) -> Self {
+    pub(crate) fn new(
+        boot: &Boot,
+        identity: &Identity,
+        settings: &Settings,
+        mut purpose: Purpose,
+        log: Option<Log>,
+    ) -> Self {
         #[expect(clippy::expect_used, reason = "the services are two known names, and the port that of a listener")]
-        let mut node = Node::new(boot, local, config).expect("what the node announces is well-formed");
+        let mut node = Recorded::new(boot, identity.device(), identity.noise(), settings, log)
+            .expect("what the node announces is well-formed");
         if let Some(errand) = &mut purpose.errand {
             errand.start(boot.now, &mut node);
         }
@@ -81,10 +91,11 @@ impl App {
             serving: BTreeMap::new(),
             told: VecDeque::new(),
             end: End::NotYet,
+            is_log_over: false,
         }
     }
 
-    pub(crate) const fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         &self.node
     }
 
@@ -106,9 +117,17 @@ impl App {
         }
         self.hear(now);
         self.told.extend(self.strangers.due(now));
+        self.watch_log();
         if matches!(self.end, End::By(until) if until <= now || self.node.is_quiet()) {
             self.end = End::Told;
             self.told.push_back(Told::Stopped);
+        }
+    }
+
+    fn watch_log(&mut self) {
+        if let Some(what) = self.node.log_ended().filter(|_| !self.is_log_over) {
+            self.is_log_over = true;
+            self.told.push_back(Told::Warning { what });
         }
     }
 
@@ -122,7 +141,7 @@ impl App {
         if self.end == End::NotYet {
             self.end = End::By(now + DRAIN);
             self.told.push_back(Told::Stopping);
-            self.node.shut_down(now);
+            self.node.command(now, Command::ShutDown);
         }
     }
 
