@@ -136,7 +136,7 @@ pub(crate) enum Line {
         code: u32,
     },
 
-    /// That came to something: else it is not written.
+    /// That gave an event: it changes nothing else, and is written only then.
     PollEvent {},
     PollOutput {},
     Fill {

@@ -72,24 +72,24 @@ impl Recorded {
 
     /// [`Node::poll_event`].
     pub fn poll_event(&mut self) -> Option<Event> {
-        let event = self.node.poll_event()?;
-        self.write(|| Line::PollEvent {});
-        self.write_out(|| Digest::of_value(&event));
-        Some(event)
+        let event = self.node.poll_event();
+        if event.is_some() {
+            self.write(|| Line::PollEvent {});
+            self.write_out(|| Digest::of_value(&event));
+        }
+        event
     }
 
     /// [`Node::poll_output`].
     pub fn poll_output(&mut self) -> Option<Output<'_, Infallible>> {
+        self.write(|| Line::PollOutput {});
         let Self { node, log } = self;
         let output = node.poll_output();
         if let Some(log) = log {
             let mut log = log.lock();
-            match &output {
-                None => log.flush(),
-                Some(output) => {
-                    log.write(&Line::PollOutput {});
-                    log.write(&Line::Out { is: Text(Digest::of_value(output)) });
-                }
+            log.write(&Line::Out { is: Text(Digest::of_value(&output)) });
+            if output.is_none() {
+                log.flush();
             }
         }
         output

@@ -245,9 +245,9 @@ impl Replay {
                 if let Some(Event::Accepted { stream, .. }) = event {
                     self.streams.insert(stream.into(), stream);
                 }
-                event.map_or_else(nothing, |event| Given::value(&event))
+                Given::value(&event)
             }
-            (Line::PollOutput {}, _) => node.poll_output().map_or_else(nothing, |output| Given::value(&output)),
+            (Line::PollOutput {}, _) => Given::value(&node.poll_output()),
             (Line::Fill { pipe, room }, _) => {
                 self.room.resize((*room).min(ROOM_MAX) as usize, 0);
                 let filled = node.fill(pipe_of(*pipe), &mut self.room);
@@ -261,10 +261,6 @@ impl Replay {
         };
         Ok(Some(given))
     }
-}
-
-fn nothing() -> Given {
-    Given(Digest::of(&[]), "nothing".into())
 }
 
 /// The call without its bytes.

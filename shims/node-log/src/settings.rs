@@ -2,7 +2,7 @@
 
 use crate::text::Text;
 use fabric::identity::DeviceId;
-use fabric::{Config, Policy};
+use fabric::{Announcing, Config, Policy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a node is told at its start beside its secrets: [`fabric::Config`] as plain data, with the default limits.
@@ -13,7 +13,7 @@ pub struct Settings {
     pub port: u16,
     /// [`Config::services`].
     pub services: Vec<String>,
-    /// [`Config::announce`].
+    /// Whether to announce, signed: [`Config::announce`].
     pub announce: bool,
     /// [`Config::dial_trusted`].
     pub dial_trusted: bool,
@@ -53,7 +53,7 @@ impl Settings {
         Config {
             port: self.port,
             services: self.services.clone(),
-            announce: self.announce,
+            announce: if self.announce { Announcing::V2 } else { Announcing::Off },
             dial_trusted: self.dial_trusted,
             trusted: self.trusted.iter().copied().collect(),
             policy,

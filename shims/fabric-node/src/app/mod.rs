@@ -65,7 +65,10 @@ enum Serving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     NotYet,
+    /// At the latest.
     By(Instant),
+    /// Nothing is left to wait for: once the last words are sent, which they are before the next timeout.
+    Last(Instant),
     Told,
 }
 
@@ -118,7 +121,7 @@ impl App {
         self.hear(now);
         self.told.extend(self.strangers.due(now));
         self.watch_log();
-        if matches!(self.end, End::By(until) if until <= now || self.node.is_quiet()) {
+        if matches!(self.end, End::By(until) | End::Last(until) if until <= now) {
             self.end = End::Told;
             self.told.push_back(Told::Stopped);
         }
@@ -297,8 +300,7 @@ impl Machine for App {
             return Some(Output::Event(told));
         }
         if matches!(self.end, End::By(_)) && self.node.is_quiet() {
-            self.end = End::Told;
-            return Some(Output::Event(Told::Stopped));
+            self.end = End::Last(self.node.now());
         }
         self.node.poll_output().map(Output::without_events)
     }
@@ -310,7 +312,10 @@ impl Machine for App {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let end = if let End::By(until) = self.end { Some(until) } else { None };
+        let end = match self.end {
+            End::By(until) | End::Last(until) => Some(until),
+            End::NotYet | End::Told => None,
+        };
         let errand = self.purpose.errand.as_ref().and_then(Errand::next_timeout);
         [self.node.next_timeout(), self.strangers.next_timeout(), errand, end].into_iter().flatten().min()
     }
