@@ -20,10 +20,11 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("netstackd", &["machine"]),
     ("ring-suite", &["fabric"]),
     ("scenario-actor", &["fabric", "machine"]),
-    ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
+    ("fabric-sim", &["fabric", "machine", "netstackd", "node-log", "scenario-actor", "shim-tcp", "sim"]),
     ("guest-contract", &["scenario-actor"]),
     ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
-    ("fabric-node", &["fabric", "machine", "shim-tcp"]),
+    ("node-log", &["fabric", "machine"]),
+    ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
     ("hygiene", &[]),
 ];
 

@@ -145,6 +145,12 @@ pub(crate) struct RunArgs {
     /// The largest file to take
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) file_max: u64,
+    /// Write down all that the node is told, for `fabric-sim replay`; it holds what is said, but no secret of the device
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: Option<PathBuf>,
+    /// The longest record
+    #[arg(long, value_name = "SIZE", default_value = "256MiB", value_parser = size, requires = "record")]
+    pub(crate) record_max: u64,
 }
 
 #[derive(Debug, Args)]

@@ -13,7 +13,6 @@
 use crate::exit::{Exit, Failure};
 use crate::whole_file::WholeFile;
 use fabric::identity::{DeviceId, DeviceKey, NoisePublic, NoiseStatic};
-use fabric::session::Local;
 use fabric::suite::{RealSuite, Suite};
 use rustix::process::geteuid;
 use std::fmt::Write;
@@ -21,7 +20,6 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::Arc;
 use zeroize::Zeroizing;
 
 const FIRST_LINE: &str = "fabric-node identity 1";
@@ -109,17 +107,19 @@ impl Identity {
     }
 
     pub(crate) fn device_id(&self) -> DeviceId {
-        DeviceKey::from_seed(&self.device_seed).device_id()
+        self.device().device_id()
     }
 
     pub(crate) fn noise_public(&self) -> NoisePublic {
         RealSuite.noise_public(&self.noise_secret)
     }
 
-    /// What a node is told of itself.
-    pub(crate) fn local(&self) -> Local {
-        let noise = NoiseStatic::new(*self.noise_secret, self.noise_public());
-        Local { device: DeviceKey::from_seed(&self.device_seed), noise, features: 0, suite: Arc::new(RealSuite) }
+    pub(crate) fn device(&self) -> DeviceKey {
+        DeviceKey::from_seed(&self.device_seed)
+    }
+
+    pub(crate) fn noise(&self) -> NoiseStatic {
+        NoiseStatic::new(*self.noise_secret, self.noise_public())
     }
 }
 

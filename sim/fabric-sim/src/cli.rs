@@ -98,14 +98,16 @@ One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
     Merge(MergeArgs),
-    /// Run a failure again from its capsule, by this build or a later one
+    /// Run a failure again from its capsule, or a node from its log, by this build or a later one
     #[command(after_help = format!("\
 Examples:
   fabric-sim replay scenarios/regressions/flaky-hub-work-done-7.capsule.json
   fabric-sim replay target/out/failure.capsule.json --format json | jq -r .replayed
+  fabric-sim replay node.log                        what `fabric-node run --record node.log` wrote
 
-Says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
+Of a capsule says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
 again to the events that resemble those of then. `gone` exits with 0, `same` and `moved` with 1, `not-applicable` with 3.
+Of a node's log says whether the node does the same to the byte (0), or where it does not (4).
 
 {EXIT_CODES}"))]
     Replay(ReplayArgs),
@@ -329,7 +331,7 @@ pub(crate) struct SweepArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The capsule
+    /// The capsule, or the log of a node
     pub(crate) capsule: PathBuf,
     /// What to print: a line for people to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]

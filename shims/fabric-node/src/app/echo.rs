@@ -2,8 +2,9 @@
 
 use crate::files::write;
 use bytes::Bytes;
-use fabric::{CallError, Node, StreamKey};
+use fabric::{CallError, StreamKey};
 use machine::Instant;
+use node_log::Recorded;
 
 /// Bytes read at a time, and all that is held.
 const READ_BYTES: usize = 64 * 1024;
@@ -22,7 +23,7 @@ impl Echo {
     }
 
     /// Sends back what it can; whether nothing is left to do. An error means that the stream is gone.
-    pub(super) fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<bool, CallError> {
+    pub(super) fn advance(&mut self, now: Instant, node: &mut Recorded, stream: StreamKey) -> Result<bool, CallError> {
         loop {
             if let Some((bytes, ends)) = &mut self.pending {
                 let Some(taken) = write(now, node, stream, bytes, *ends)? else { return Ok(false) };

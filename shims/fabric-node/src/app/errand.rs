@@ -6,8 +6,9 @@ use crate::exit::{Exit, Failure};
 use crate::files::client::{Get, Outcome, Put};
 use crate::peer::Peer;
 use fabric::mux::{Priority, Reject, code};
-use fabric::{CallError, CodeName, Node, SessionEnd, SessionId, StreamKey};
+use fabric::{CallError, CodeName, Command, SessionEnd, SessionId, StreamKey};
 use machine::{Duration, Instant};
+use node_log::Recorded;
 
 /// A node that lets everybody in knows a stranger only after it has refused it once.
 const REFUSALS_MAX: u32 = 3;
@@ -74,13 +75,17 @@ impl Errand {
         })
     }
 
-    pub(super) fn start(&mut self, now: Instant, node: &mut Node) {
+    pub(super) fn start(&mut self, now: Instant, node: &mut Recorded) {
         (self.began, self.deadline) = (now, now + self.patience);
-        node.trust(self.peer.device);
-        match self.peer.place {
-            Some(place) => node.connect_to(now, self.peer.device, place.addr, place.noise_static),
-            None => node.connect(now, self.peer.device),
-        }
+        let device = self.peer.device;
+        node.command(now, Command::Trust(device));
+        node.command(
+            now,
+            match self.peer.place {
+                Some(place) => Command::ConnectTo(device, place.addr, place.noise_static),
+                None => Command::Connect(device),
+            },
+        );
     }
 
     /// How it ended, if it has.
@@ -110,7 +115,7 @@ impl Errand {
     }
 
     /// Opens the stream if the peer is there, and gives up if it was not for too long.
-    pub(super) fn connect(&mut self, now: Instant, node: &mut Node) {
+    pub(super) fn connect(&mut self, now: Instant, node: &mut Recorded) {
         if !matches!(self.state, State::Connecting) {
             return;
         }
@@ -182,12 +187,12 @@ impl Errand {
     }
 
     /// The peer has closed its half, and what it sent is read: what is not done by now never will be.
-    pub(super) fn peer_finished(&mut self, now: Instant, node: &mut Node, tell: &mut impl FnMut(Event)) {
+    pub(super) fn peer_finished(&mut self, now: Instant, node: &mut Recorded, tell: &mut impl FnMut(Event)) {
         self.advance(now, node, tell);
         self.fail(Failure::new(Exit::Refused, "the peer closed the stream too soon"));
     }
 
-    pub(super) fn advance(&mut self, now: Instant, node: &mut Node, tell: &mut impl FnMut(Event)) {
+    pub(super) fn advance(&mut self, now: Instant, node: &mut Recorded, tell: &mut impl FnMut(Event)) {
         let State::Running(stream) = self.state else { return };
         // An error means that the stream is gone, which the node tells by an event of its own.
         let Ok(outcome) = self.job.advance(now, node, stream, tell) else { return };
@@ -215,7 +220,7 @@ impl Job {
     fn advance(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut Recorded,
         stream: StreamKey,
         tell: &mut impl FnMut(Event),
     ) -> Result<Outcome, CallError> {

@@ -16,14 +16,15 @@ use crate::event::Event as Told;
 use crate::exit::{Exit, Failure};
 use crate::files::server::{FileServer, Served};
 use crate::files::shelf::Shelf;
+use crate::identity::Identity;
 use echo::Echo;
 use fabric::discovery::Peer;
 use fabric::identity::DeviceId;
 use fabric::mux::code;
-use fabric::session::Local;
 use fabric::{Command, Event, Node, SessionEnd, StreamKey};
 use guests::Guests;
 use machine::{Addr, Boot, Duration, Input, Instant, Machine, Output, PipeId};
+use node_log::{Log, Recorded, Settings};
 use std::collections::{BTreeMap, VecDeque};
 use strangers::Strangers;
 
@@ -45,13 +46,15 @@ pub(crate) struct Purpose {
 }
 
 pub(crate) struct App {
-    node: Node,
+    node: Recorded,
     purpose: Purpose,
     guests: Guests,
     strangers: Strangers,
     serving: BTreeMap<StreamKey, Serving>,
     told: VecDeque<Told>,
     end: End,
+    /// That no more is recorded was told.
+    is_log_over: bool,
 }
 
 enum Serving {
@@ -62,14 +65,24 @@ enum Serving {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum End {
     NotYet,
+    /// At the latest.
     By(Instant),
+    /// Nothing is left to wait for: once the last words are sent, which they are before the next timeout.
+    Last(Instant),
     Told,
 }
 
 impl App {
-    pub(crate) fn new(boot: &Boot, local: Local, config: fabric::Config, mut purpose: Purpose) -> Self {
+    pub(crate) fn new(
+        boot: &Boot,
+        identity: &Identity,
+        settings: &Settings,
+        mut purpose: Purpose,
+        log: Option<Log>,
+    ) -> Self {
         #[expect(clippy::expect_used, reason = "the services are two known names, and the port that of a listener")]
-        let mut node = Node::new(boot, local, config).expect("what the node announces is well-formed");
+        let mut node = Recorded::new(boot, identity.device(), identity.noise(), settings, log)
+            .expect("what the node announces is well-formed");
         if let Some(errand) = &mut purpose.errand {
             errand.start(boot.now, &mut node);
         }
@@ -81,10 +94,11 @@ impl App {
             serving: BTreeMap::new(),
             told: VecDeque::new(),
             end: End::NotYet,
+            is_log_over: false,
         }
     }
 
-    pub(crate) const fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         &self.node
     }
 
@@ -106,9 +120,17 @@ impl App {
         }
         self.hear(now);
         self.told.extend(self.strangers.due(now));
-        if matches!(self.end, End::By(until) if until <= now || self.node.is_quiet()) {
+        self.watch_log();
+        if matches!(self.end, End::By(until) | End::Last(until) if until <= now) {
             self.end = End::Told;
             self.told.push_back(Told::Stopped);
+        }
+    }
+
+    fn watch_log(&mut self) {
+        if let Some(what) = self.node.log_ended().filter(|_| !self.is_log_over) {
+            self.is_log_over = true;
+            self.told.push_back(Told::Warning { what });
         }
     }
 
@@ -122,7 +144,7 @@ impl App {
         if self.end == End::NotYet {
             self.end = End::By(now + DRAIN);
             self.told.push_back(Told::Stopping);
-            self.node.shut_down(now);
+            self.node.command(now, Command::ShutDown);
         }
     }
 
@@ -158,6 +180,11 @@ impl App {
             }
             Event::Readable { stream } | Event::Writable { stream } => self.advance(now, stream),
             Event::Finished { stream } => self.on_finished(now, stream),
+            // It neither pairs nor writes a trust store: it has never entered that mode.
+            Event::PairingNumber { .. }
+            | Event::Paired { .. }
+            | Event::PairingFailed { .. }
+            | Event::TrustStored { .. } => {}
             Event::Reset { stream, code } => {
                 self.serving.remove(&stream);
                 if let Some(errand) = self.purpose.errand.as_mut().filter(|errand| errand.is_on(stream)) {
@@ -278,8 +305,7 @@ impl Machine for App {
             return Some(Output::Event(told));
         }
         if matches!(self.end, End::By(_)) && self.node.is_quiet() {
-            self.end = End::Told;
-            return Some(Output::Event(Told::Stopped));
+            self.end = End::Last(self.node.now());
         }
         self.node.poll_output().map(Output::without_events)
     }
@@ -291,7 +317,10 @@ impl Machine for App {
     }
 
     fn next_timeout(&self) -> Option<Instant> {
-        let end = if let End::By(until) = self.end { Some(until) } else { None };
+        let end = match self.end {
+            End::By(until) | End::Last(until) => Some(until),
+            End::NotYet | End::Told => None,
+        };
         let errand = self.purpose.errand.as_ref().and_then(Errand::next_timeout);
         [self.node.next_timeout(), self.strangers.next_timeout(), errand, end].into_iter().flatten().min()
     }

@@ -3,8 +3,10 @@
 use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::files::client::Outcome;
-use fabric::{CallError, Node, StreamKey};
+use bytes::Bytes;
+use fabric::{CallError, StreamKey};
 use machine::{Duration, Instant};
+use node_log::Recorded;
 
 /// A sequence number and a filler.
 const MESSAGE_BYTES: usize = 32;
@@ -48,7 +50,7 @@ impl Ping {
     pub(super) fn advance(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut Recorded,
         stream: StreamKey,
         tell: &mut impl FnMut(Event),
     ) -> Result<Outcome, CallError> {
@@ -68,7 +70,7 @@ impl Ping {
             }
             State::Waiting(until) if until <= now => {
                 // There is room: all that was sent has come back.
-                node.write(now, stream, &self.message(), true)?;
+                node.write_shared(now, stream, &Bytes::copy_from_slice(&self.message()), true)?;
                 self.state = State::Sent(now);
             }
             State::Unopened | State::Waiting(_) | State::Sent(_) => {}

@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::output::{Interest, Output, result};
 use fabric::discovery::Claim;
 use machine::Instant;
+use node_log::Settings;
 use std::fmt::Write;
 use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant as Wall};
@@ -23,9 +24,9 @@ pub(crate) fn discover(args: &DiscoverArgs, format: Format) -> Result<(), Failur
     let is_table = format == Format::Human && io::stdout().is_terminal();
     let mut output = Output::new(format, if is_table { Interest::Table } else { Interest::Devices });
     let trusted = trusted(&args.node)?.devices().collect();
-    let config = fabric::Config { trusted, ..Default::default() };
+    let settings = Settings { trusted, ..Settings::default() };
     let purpose = Purpose { tells_all: true, ..Purpose::default() };
-    let mut running = start(&args.node, &identity(&args.node)?, config, purpose)?;
+    let mut running = start(&args.node, &identity(&args.node)?, settings, purpose, None)?;
     if output.event(&running.listening()).is_err() {
         return Ok(()); // nobody reads
     }

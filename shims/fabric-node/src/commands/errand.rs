@@ -7,6 +7,7 @@ use crate::exit::{Exit, Failure};
 use crate::files::Name;
 use crate::files::client::{Get, Put};
 use crate::output::{Interest, Output};
+use node_log::Settings;
 use std::path::PathBuf;
 
 pub(crate) fn ping(args: &PingArgs, format: Format) -> Result<(), Failure> {
@@ -52,8 +53,8 @@ fn errand(
     let errand = Errand::new(peer, service, args.timeout, make)?;
     let purpose = Purpose { errand: Some(errand), ..Purpose::default() };
     // It announces itself, so that a peer that trusts it dials it at once, and need not be waited for.
-    let config = fabric::Config { announce: true, ..Default::default() };
-    let mut running = start(&args.node, &identity, config, purpose)?;
+    let settings = Settings { announce: true, ..Settings::default() };
+    let mut running = start(&args.node, &identity, settings, purpose, None)?;
     if output.event(&running.listening()).is_ok() {
         running.run(&mut output)?;
     }

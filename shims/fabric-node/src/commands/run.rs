@@ -8,18 +8,21 @@ use crate::exit::Failure;
 use crate::files::shelf::Shelf;
 use crate::output::{Interest, Output};
 use crate::peer::{ANY, Trusted};
+use node_log::{Log, Settings};
 use std::path::Path;
 
 pub(crate) fn run(args: &RunArgs, format: Format) -> Result<(), Failure> {
     let mut output = Output::new(format, Interest::Everything);
     let mut trusted = trusted(&args.node)?;
-    let mut config =
-        fabric::Config { services: services(&args.serve)?, announce: true, dial_trusted: true, ..Default::default() };
-    let welcomes_all = allow(args, &mut trusted, &mut config)?;
-    config.trusted = trusted.devices().collect();
+    let services = services(&args.serve)?;
+    let mut settings = Settings { services, announce: true, dial_trusted: true, ..Settings::default() };
+    let welcomes_all = allow(args, &mut trusted, &mut settings)?;
+    settings.trusted = trusted.devices().collect();
     let shelf = directory(&args.serve).map(|path| open(path, args.file_max)).transpose()?;
     let purpose = Purpose { shelf, welcomes_all, ..Purpose::default() };
-    let mut running = start(&args.node, &identity(&args.node)?, config, purpose)?;
+    let identity = identity(&args.node)?;
+    let log = args.record.as_deref().map(|path| record(path, args.record_max)).transpose()?;
+    let mut running = start(&args.node, &identity, settings, purpose, log)?;
     if output.event(&running.listening()).is_err() {
         return Ok(()); // nobody reads
     }
@@ -56,11 +59,16 @@ fn open(directory: &Path, file_bytes_max: u64) -> Result<Shelf, Failure> {
         .map_err(|error| Failure::usage(format!("cannot serve the files of {}: {error}", directory.display())))
 }
 
+fn record(path: &Path, bytes_max: u64) -> Result<Log, Failure> {
+    Log::create(path, bytes_max)
+        .map_err(|error| Failure::usage(format!("cannot record to {}: {error}", path.display())))
+}
+
 /// Fills the policy, and trusts whom it names; whether everybody is let in.
-fn allow(args: &RunArgs, trusted: &mut Trusted, config: &mut fabric::Config) -> Result<bool, Failure> {
+fn allow(args: &RunArgs, trusted: &mut Trusted, settings: &mut Settings) -> Result<bool, Failure> {
     let mut welcomes_all = false;
     for (who, service) in &args.allow {
-        if !config.services.contains(service) {
+        if !settings.services.contains(service) {
             return Err(Failure::usage(format!("--allow {who}={service}: `{service}` is not served"))
                 .help("serve it with --serve, or mend the name"));
         }
@@ -70,12 +78,12 @@ fn allow(args: &RunArgs, trusted: &mut Trusted, config: &mut fabric::Config) -> 
                     .help("name the devices: --allow ID=files"));
             }
             welcomes_all = true;
-            config.policy.allow_everybody(service);
+            settings.allow(None, service);
             continue;
         }
         let device = trusted.device(who)?;
         trusted.add(device, None)?;
-        config.policy.allow(device, service);
+        settings.allow(Some(device), service);
     }
     Ok(welcomes_all)
 }

@@ -12,6 +12,7 @@ use fabric::Command;
 use fabric::discovery::PORT;
 use fabric::identity::DeviceId;
 use machine::Instant;
+use node_log::{Log, Settings};
 use shim_tcp::{Bound, Config, Driver, Error, Group, Handle};
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
@@ -50,16 +51,17 @@ pub(super) struct Running {
 pub(super) fn start(
     args: &NodeArgs,
     identity: &Identity,
-    mut config: fabric::Config,
+    mut settings: Settings,
     purpose: Purpose,
+    log: Option<Log>,
 ) -> Result<Running, Failure> {
     let scratch = args.identity.is_none().then(Scratch::create).transpose().map_err(|error| internal(&error))?;
     let storage = storage(args.identity.as_deref(), scratch.as_ref());
     let driver_config = Config { group: group(args), ..Config::new(args.listen, storage) };
     let bound = Bound::new(&driver_config).map_err(refused)?;
-    config.port = bound.local_addr().port();
-    config.announce &= !args.no_discovery;
-    let driver = bound.boot(|boot| App::new(&boot, identity.local(), config, purpose)).map_err(refused)?;
+    settings.port = bound.local_addr().port();
+    settings.announce &= !args.no_discovery;
+    let driver = bound.boot(|boot| App::new(&boot, identity, &settings, purpose, log)).map_err(refused)?;
     stop_on_signal(driver.handle())?;
     let noise_static = identity.noise_public().to_string();
     Ok(Running { driver, device: identity.device_id(), noise_static, _scratch: scratch })

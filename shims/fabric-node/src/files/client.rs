@@ -5,8 +5,9 @@ use super::wire::{Name, REPLY_BYTES_MAX, Reply, Request, Status};
 use crate::exit::{Exit, Failure};
 use crate::whole_file::WholeFile;
 use fabric::mux::Part;
-use fabric::{CallError, Node, StreamKey};
+use fabric::{CallError, StreamKey};
 use machine::Instant;
+use node_log::Recorded;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -45,7 +46,12 @@ impl Put {
         (self.sender.content_sent, self.size)
     }
 
-    pub(crate) fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<Outcome, CallError> {
+    pub(crate) fn advance(
+        &mut self,
+        now: Instant,
+        node: &mut Recorded,
+        stream: StreamKey,
+    ) -> Result<Outcome, CallError> {
         let reply = &mut self.reply;
         while let Some(read) = node.read_with(now, stream, READ_BYTES, |part| take_reply(reply, &part))? {
             match read {
@@ -111,7 +117,12 @@ impl Get {
         }
     }
 
-    pub(crate) fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<Outcome, CallError> {
+    pub(crate) fn advance(
+        &mut self,
+        now: Instant,
+        node: &mut Recorded,
+        stream: StreamKey,
+    ) -> Result<Outcome, CallError> {
         if !self.is_asked {
             match self.request.advance(now, node, stream) {
                 Ok(true) => {

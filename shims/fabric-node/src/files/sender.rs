@@ -1,8 +1,9 @@
 //! Writes a message, and perhaps a file as the message after it, as fast as the stream has room.
 
 use bytes::Bytes;
-use fabric::{CallError, Node, StreamKey};
+use fabric::{CallError, StreamKey};
 use machine::Instant;
+use node_log::Recorded;
 use std::fs::File;
 use std::io::{self, Read};
 
@@ -44,7 +45,7 @@ impl Sender {
     }
 
     /// Sends what there is room for; whether that was all.
-    pub(super) fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<bool, SendError> {
+    pub(super) fn advance(&mut self, now: Instant, node: &mut Recorded, stream: StreamKey) -> Result<bool, SendError> {
         loop {
             if !self.flush(now, node, stream).map_err(SendError::Stream)? {
                 return Ok(false);
@@ -60,7 +61,7 @@ impl Sender {
         }
     }
 
-    fn flush(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<bool, CallError> {
+    fn flush(&mut self, now: Instant, node: &mut Recorded, stream: StreamKey) -> Result<bool, CallError> {
         if let Some((bytes, ends)) = &mut self.pending {
             let taken = write(now, node, stream, bytes, *ends)?;
             let Some(taken) = taken else { return Ok(false) };
@@ -77,7 +78,7 @@ impl Sender {
 /// Hands over what there is room for; `None` when not even an empty message has room.
 pub(crate) fn write(
     now: Instant,
-    node: &mut Node,
+    node: &mut Recorded,
     stream: StreamKey,
     bytes: &Bytes,
     ends: bool,

@@ -5,8 +5,9 @@ use super::shelf::{Place, Shelf};
 use super::wire::{Name, REQUEST_BYTES_MAX, Reply, Request, Status};
 use crate::whole_file::WholeFile;
 use fabric::mux::{Part, code};
-use fabric::{CallError, Node, StreamKey};
+use fabric::{CallError, StreamKey};
 use machine::Instant;
+use node_log::Recorded;
 use std::fs::File;
 use std::io::ErrorKind;
 
@@ -67,7 +68,7 @@ impl FileServer {
     pub(crate) fn advance(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut Recorded,
         stream: StreamKey,
         directory: &Shelf,
     ) -> Result<bool, CallError> {

@@ -8,5 +8,6 @@ mod files;
 mod floods;
 mod harness;
 mod identity;
+mod recording;
 mod refusals;
 mod talking;

@@ -6,6 +6,7 @@ mod diff;
 mod list;
 mod new;
 mod replay;
+mod replay_log;
 mod report;
 mod run;
 mod shrink;
