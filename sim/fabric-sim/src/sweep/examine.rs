@@ -3,7 +3,6 @@
 use super::line::Line;
 use crate::nemesis::{self, Drawn, Mode};
 use crate::scenario::Loaded;
-use crate::worlds::sim::Run;
 use crate::worlds::{SuiteKind, play};
 use ::sim::Sink;
 use ::sim::fate::Key;
@@ -15,7 +14,6 @@ const AGAIN_ONE_IN: u64 = 16;
 /// One seed in so many is run with both suites: all but contents must be the same.
 const REAL_ONE_IN: u64 = 10;
 
-const AGAIN: &str = "same-run-twice";
 const SUITES: &str = "suites-agree";
 
 /// What makes a run, besides the scenario.
@@ -32,10 +30,7 @@ pub(super) fn examine(loaded: &Loaded, task: Task, suite: SuiteKind, once: bool)
     let run = play(&drawn, seed, suite, None);
     let mut line = Line::of(mode.to_string(), seed, &run, &drawn.told);
     if line.is_failure() || !once && is_chosen(seed, "again", AGAIN_ONE_IN) {
-        let again = play(&drawn, seed, suite, None);
-        if !run.equals(&again) {
-            line.diverged(AGAIN, "", differing_hashes(&run, &again));
-        }
+        line.compare(&run, &play(&drawn, seed, suite, None));
     }
     if suite == SuiteKind::Model
         && !once
@@ -50,10 +45,6 @@ pub(super) fn examine(loaded: &Loaded, task: Task, suite: SuiteKind, once: bool)
 /// A choice of its own, which no shard can be aligned with.
 fn is_chosen(seed: u64, what: &str, one_in: u64) -> bool {
     Key::root(seed).named(what).within(0, 1, one_in) == 1
-}
-
-fn differing_hashes(run: &Run, again: &Run) -> String {
-    format!("trace hash {:016x} and then {:016x}", run.trace_hash, again.trace_hash)
 }
 
 /// Where the same run differs between the suites in anything but contents: the kind of the event, and both lines.
