@@ -241,7 +241,7 @@ impl Trace {
             line.insert("bytes".into(), bytes.into());
         }
         if let Some(text) = &detail.text {
-            line.insert("detail".into(), format!("{text:?}").into());
+            line.insert("detail".into(), named(&format!("{text:?}"), names).into());
         }
         sink(&serde_json::Value::Object(line).to_string());
     }
@@ -275,6 +275,21 @@ impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trace").field("events", &self.events).field("hash", &self.hash).finish_non_exhaustive()
     }
+}
+
+/// `text` with the names of nodes, as people know them, for their indexes.
+fn named(text: &str, names: &[String]) -> String {
+    let mut pieces = text.split("NodeIndex(");
+    let mut told = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let known =
+            piece.split_once(')').and_then(|(index, rest)| Some((names.get(index.parse::<usize>().ok()?)?, rest)));
+        match known {
+            Some((name, rest)) => told.extend([&format!("{name:?}"), rest]),
+            None => told.extend(["NodeIndex(", piece]),
+        }
+    }
+    told
 }
 
 /// The digest of bytes that an event carries.

@@ -167,6 +167,19 @@ that they differ, 4 that the simulator itself is not deterministic.
 
 {EXIT_CODES}"))]
     Conform(ConformArgs),
+    /// Make a page of a run or a sweep, to look at in a browser
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --out target/out
+  fabric-sim report target/out
+  fabric-sim report target/out --from 5s --until 9s --out nine.html
+  fabric-sim report target/sweep/results.jsonl
+
+One file, which needs no network. Of a run: who sent what to whom and what became of it, faults, checks, what each node was
+at any time, and latency. Of a sweep: distinct failures, and which drawn values they go with.
+
+{EXIT_CODES}"))]
+    Report(ReportArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -363,6 +376,21 @@ pub(crate) struct ShrinkArgs {
     /// Stop after so long with the smallest run found by then
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
     pub(crate) limit: Nanos,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The directory that `run --out` or `sweep --out` wrote, or a file of a sweep's results
+    pub(crate) path: PathBuf,
+    /// Where to write the page; beside what it is of unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Leave out what happened before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<Nanos>,
+    /// Leave out what happened after this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Nanos>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod conform;
 mod exhaust;
 mod nemesis;
 mod oracles;
+mod page;
 mod replay;
 mod report;
 mod scenario;

@@ -7,6 +7,7 @@ mod exhaust;
 mod list;
 mod new;
 mod replay;
+mod report;
 mod run;
 mod shrink;
 mod slice;
@@ -29,6 +30,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Slice(args) => slice::slice(args, terminal),
         Command::Exhaust(args) => exhaust::exhaust(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
+        Command::Report(args) => report::report(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),

@@ -160,7 +160,7 @@ fn play(file: &str, plant: Plant) -> (Rc<Scenario>, Run) {
     let watched = tap.clone();
     let run = run(&scenario, 1, Extras::explaining(Ledger::default()), &tap, move |boot, mut part| {
         (plant.part)(&mut part);
-        let config = Config { announce: true, ..Config::default() };
+        let config = Config::default();
         let below = Arc::new(Meddler(Arc::new(ModelSuite), plant.below));
         let tapped = Arc::new(watched.suite(below, &start_label(&part.name, boot.incarnation)));
         let actor = Actor::new(&boot, part, Arc::new(Meddler(tapped, plant.above)), config);
