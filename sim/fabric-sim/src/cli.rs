@@ -135,6 +135,18 @@ it should in between is counted. A run that fails exits with 1, one that holds w
 
 {EXIT_CODES}"))]
     Slice(SliceArgs),
+    /// Try every single fault at every event of a run that passes, and pairs of them
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim exhaust scenarios/first-contact.toml
+  fabric-sim exhaust scenarios/first-contact.toml --seed 7 --pairs 10000 --out target/exhaust      goes on where it was stopped
+
+Each packet is lost or late, each segment resets its pipe, each dial is refused or not answered, each write fails, each node
+loses power after each thing that happens to it: one at a time, then as many pairs as said. Promises that must come true are
+due later than the scenario says, so that nothing fails by slowness alone.
+
+{EXIT_CODES}"))]
+    Exhaust(ExhaustArgs),
     /// Find the first event in which two runs differ, or one run from itself
     #[command(after_help = format!("\
 Examples:
@@ -398,6 +410,33 @@ pub(crate) struct SliceArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct ExhaustArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// The seed of the run that faults are added to; decimal or 0x...
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// How many pairs of faults to try after the single ones
+    #[arg(long, value_name = "K", default_value = "0", value_parser = pairs)]
+    pub(crate) pairs: u64,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
+    pub(crate) suite: SuiteKind,
+    /// What to print: a summary to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Keep every finished run in this directory, and go on from there; each failure gets a capsule there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct DiffArgs {
     /// The scenario file
     pub(crate) scenario: PathBuf,
@@ -496,6 +535,13 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     const JOBS_MAX: usize = 1_024;
     let jobs = text.parse().ok().and_then(NonZeroUsize::new).filter(|jobs| jobs.get() <= JOBS_MAX);
     jobs.ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
+}
+
+fn pairs(text: &str) -> Result<u64, String> {
+    /// More than anybody waits for.
+    const PAIRS_MAX: u64 = 1_000_000_000;
+    let pairs = text.parse().ok().filter(|pairs| *pairs <= PAIRS_MAX);
+    pairs.ok_or_else(|| format!("a number from 0 to {PAIRS_MAX}"))
 }
 
 /// `2/8` as what a seed of it leaves when divided, and by what.

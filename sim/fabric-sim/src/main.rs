@@ -8,6 +8,7 @@ mod capsule;
 mod cli;
 mod commands;
 mod conform;
+mod exhaust;
 mod nemesis;
 mod oracles;
 mod page;
