@@ -88,6 +88,11 @@ impl DeviceKey {
         Self(SigningKey::from_bytes(seed))
     }
 
+    /// The same key once more; each copy is zeroised for itself.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The public half.
     pub fn verifying_key(&self) -> [u8; 32] {
         self.0.verifying_key().to_bytes()
