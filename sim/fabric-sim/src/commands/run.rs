@@ -3,11 +3,12 @@
 use crate::capsule::{Capsule, write_whole};
 use crate::cli::{Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
-use crate::report::{Head, human, json};
+use crate::report::{Head, Told, human, json};
 use crate::scenario;
+use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
-use crate::worlds::sim::Run;
+use crate::worlds::sim::{Extras, Run};
 use crate::worlds::{World, play, play_with, tcp};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
@@ -37,15 +38,17 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     finish_trace(trace, terminal)?;
     let mut recorded = None;
     let exit = judge(&run, || {
-        let ledger = Ledger::default().recording();
-        recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, ledger)).clone()
+        let extras = Extras::explaining(Ledger::default());
+        recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, extras)).equals(&run)
     });
+    let slice = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Short));
+    let why = slice.map(|slice| slice::text(&slice, &drawn.scenario, terminal)).unwrap_or_default();
     let capsule =
         recorded.and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
     if let (Some(dir), Some(capsule)) = (&args.out, capsule) {
         capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
     }
-    report(args, &head, &run, exit, wall, terminal)
+    report(args, &head, &run, exit, &Told { wall, why }, terminal)
 }
 
 /// Real processes and sockets take no trace, and a second run would be another one.
@@ -73,17 +76,17 @@ fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit>
         () if run.showed_nothing() => Exit::Nothing,
         () => Exit::Held,
     };
-    report(args, head, &run, exit, watch.millis(), terminal)
+    report(args, head, &run, exit, &Told { wall: watch.millis(), why: Vec::new() }, terminal)
 }
 
 /// Says what came of a run, in every way that was asked for.
-fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, wall: u64, terminal: &Terminal) -> Result<(), Exit> {
+fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, told: &Told, terminal: &Terminal) -> Result<(), Exit> {
     let result = format!("{:#}\n", json::result(head, run, exit));
     if let Some(dir) = &args.out {
         write_whole(&dir.join("result.json"), &result).map_err(|error| unwritten(dir, &error, terminal))?;
     }
     match args.format {
-        Format::Human => terminal.say(&human::summary(head, run, exit, wall, terminal)),
+        Format::Human => terminal.say(&human::summary(head, run, exit, told, terminal)),
         Format::Json => terminal.result(&result)?,
     }
     if args.format == Format::Json && exit != Exit::Held {
@@ -102,11 +105,11 @@ fn load(args: &RunArgs, terminal: &Terminal) -> Result<(String, Drawn), Exit> {
     })
 }
 
-/// What the program says by its exit code. A run that failed is run `again`, since a failure that does not come back
+/// What the program says by its exit code. A run that failed is run again, since a failure that does not come back
 /// under its own seed is the worse one.
-fn judge(run: &Run, again: impl FnOnce() -> Run) -> Exit {
+fn judge(run: &Run, comes_again: impl FnOnce() -> bool) -> Exit {
     match () {
-        () if run.failed() && !run.equals(&again()) => Exit::Nondeterminism,
+        () if run.failed() && !comes_again() => Exit::Nondeterminism,
         () if run.failed() => Exit::Failed,
         () if run.showed_nothing() => Exit::Nothing,
         () => Exit::Held,
@@ -182,8 +185,9 @@ mod tests {
     #[test]
     fn the_exit_code_says_what_came_of_the_run() {
         assert_eq!(judge(&run_with(|_, _| {}), || panic!("a run that holds is not repeated")), Exit::Held);
-        assert_eq!(judge(&without("hub", 2), || without("hub", 2)), Exit::Failed);
-        assert_eq!(judge(&without("hub", 2), || without("phone-1", 2)), Exit::Nondeterminism);
+        let failed = without("hub", 2);
+        assert_eq!(judge(&failed, || without("hub", 2).equals(&failed)), Exit::Failed);
+        assert_eq!(judge(&failed, || without("phone-1", 2).equals(&failed)), Exit::Nondeterminism);
         let silent = play("tests/scenarios/idle.toml", |_, lines| lines.clear()).1;
         assert_eq!(judge(&silent, || panic!("a run that shows nothing is not repeated")), Exit::Nothing);
     }

@@ -21,7 +21,7 @@ pub(crate) struct Line {
     /// The failed checks; the first one is where the run ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) failures: Vec<Failure>,
-    /// The values that were drawn, of a run that failed.
+    /// The values that were drawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) drawn: BTreeMap<String, String>,
 }
@@ -58,7 +58,6 @@ impl Line {
             () if run.showed_nothing() => Verdict::NothingRan,
             () => Verdict::Pass,
         };
-        let drawn = if failures.is_empty() { BTreeMap::new() } else { told.iter().cloned().collect() };
         Self {
             mode,
             seed,
@@ -67,7 +66,7 @@ impl Line {
             virtual_ns: run.ended.as_nanos(),
             trace_hash: format!("{:016x}", run.trace_hash),
             failures,
-            drawn,
+            drawn: told.iter().cloned().collect(),
         }
     }
 

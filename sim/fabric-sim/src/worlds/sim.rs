@@ -1,6 +1,7 @@
 //! The simulated world: a resolved scenario and a seed make a [`World`]; a run of it makes a [`Run`].
 
 mod config;
+mod story;
 mod watch;
 
 use super::panics;
@@ -18,6 +19,8 @@ use scenario_actor::{Observation, Part};
 use std::rc::Rc;
 
 pub(super) use config::config;
+pub(crate) use story::Story;
+use story::Tracer;
 pub(crate) use watch::{Onlooker, Totals};
 
 /// All that there is to say about one run.
@@ -39,6 +42,8 @@ pub(crate) struct Run {
     pub(crate) decisions: Vec<Entry>,
     /// How many entries of a realigned ledger found their place.
     pub(crate) placed: usize,
+    /// What each event followed from, if that was to be kept.
+    pub(crate) story: Option<Story>,
 }
 
 /// What a run may be given besides scenario and seed.
@@ -48,6 +53,15 @@ pub(crate) struct Extras {
     pub(crate) sink: Option<Sink>,
     /// What chance is overridden by, and whether it is recorded.
     pub(crate) ledger: Ledger,
+    /// Whether to keep what each event follows from.
+    pub(crate) story: bool,
+}
+
+impl Extras {
+    /// What a run is given that failed before and is to be explained.
+    pub(crate) fn explaining(ledger: Ledger) -> Self {
+        Self { ledger: ledger.recording(), story: true, ..Self::default() }
+    }
 }
 
 impl From<Option<Sink>> for Extras {
@@ -93,14 +107,15 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
-    let Extras { sink, ledger } = extras.into();
+    let Extras { sink, ledger, story } = extras.into();
     let config = Config { ledger, ..config(scenario, seed) };
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
+    let tracer = story.then(|| Tracer::new(world.keep_causes()));
     let wiretaps = attacker::install(scenario, &devices, &mut world);
-    (world, Onlooker::new(scenario, tap.clone()), wiretaps)
+    (world, Onlooker::new(scenario, tap.clone()).followed_by(tracer), wiretaps)
 }
 
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
@@ -118,6 +133,7 @@ where
     let (mut world, mut onlooker, wiretaps) = prepare(scenario, seed, extras, tap, make);
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     onlooker.conclude(world.now());
+    let story = onlooker.take_story();
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     if let Some((check, how)) = broken_by_engine(stopped) {
@@ -140,6 +156,7 @@ where
         tail: world.last_events(),
         decisions: world.ledger().recorded().to_vec(),
         placed: world.ledger().placed(),
+        story,
     }
 }
 

@@ -5,7 +5,6 @@ use crate::attacker::Inspect;
 use crate::nemesis::Limits;
 use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
-use ::sim::ledger::Ledger;
 use machine::{Boot, Input, Instant, Machine, Output, PipeId};
 use scenario_actor::{Actor, Observation};
 use std::rc::Rc;
@@ -72,10 +71,16 @@ impl Machine for Faulty {
 }
 
 /// One run by nodes with a planted fault.
-pub(crate) fn play_tampered(scenario: &Rc<Scenario>, limits: &Limits, seed: u64, ledger: Ledger, loses: Loses) -> Run {
+pub(crate) fn play_tampered(
+    scenario: &Rc<Scenario>,
+    limits: &Limits,
+    seed: u64,
+    extras: impl Into<Extras>,
+    loses: Loses,
+) -> Run {
     let (tap, limits) = (Tap::default(), limits.clone());
     let watched = tap.clone();
-    run(scenario, seed, Extras::from(ledger), &tap, move |boot: Boot, part| {
+    run(scenario, seed, extras, &tap, move |boot: Boot, part| {
         let name = part.name.clone();
         let suite = watched.suite(Arc::new(ModelSuite), &format!("{name} start {}", boot.incarnation));
         let state = Tampered { name: name.clone(), incarnation: boot.incarnation, ..Tampered::default() };

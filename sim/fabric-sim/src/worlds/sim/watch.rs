@@ -1,5 +1,6 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
+use super::story::{Story, Tracer};
 use crate::attacker::{Inspect, Look};
 use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH, announces_refused};
 use crate::scenario::Scenario;
@@ -48,6 +49,7 @@ pub(crate) struct Onlooker {
     incarnations: Vec<u64>,
     /// What was found by looking into machines, once for each node.
     found: BTreeSet<(u32, &'static str)>,
+    tracer: Option<Tracer>,
 }
 
 impl Onlooker {
@@ -63,7 +65,25 @@ impl Onlooker {
             totals: Totals::default(),
             incarnations: Vec::new(),
             found: BTreeSet::new(),
+            tracer: None,
         }
+    }
+
+    pub(super) fn followed_by(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// What was kept of how each event came about.
+    pub(super) fn take_story(&mut self) -> Option<Story> {
+        self.tracer.take().map(Tracer::into_story)
+    }
+
+    /// Ends the run with a broken promise.
+    fn violate<C>(&mut self, control: &mut Control<C>, check: &'static str, how: String) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.breaks();
+        }
+        control.violate(check, how);
     }
 
     /// What was kept so far.
@@ -201,15 +221,18 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.saw(event);
+        }
         let seen = self.seen_by(at, node, event.clone());
         let died = self.deaths.observe(&self.scenario, &seen);
         if let Some((check, how)) = self.see(seen) {
-            control.violate(check, how);
+            self.violate(control, check, how);
         }
         if let Err(how) = died
             && self.judge.fail(DEATHS, how.clone(), Some(node.as_usize() as u32))
         {
-            control.violate(DEATHS, how);
+            self.violate(control, DEATHS, how);
         }
         if let Observation::Marked { id } = event {
             control.fire(*id);
@@ -229,6 +252,9 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn settled(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.settled(at, node, machine, control);
+        }
         let look = machine.look();
         let died = self.look_for_deaths(at, node, &look);
         self.settled += 1;
@@ -237,7 +263,7 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         if let Some((check, how)) = self.tap.take_broken().or(looked).or(died)
             && self.judge.fail(check, how.clone(), Some(node.as_usize() as u32))
         {
-            control.violate(check, how);
+            self.violate(control, check, how);
         }
     }
 }
