@@ -98,6 +98,11 @@ impl DeviceKey {
         Self(Key::Public(verifying_key))
     }
 
+    /// The same key once more; each copy is zeroised for itself.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
+    }
+
     /// The public half.
     pub fn verifying_key(&self) -> [u8; 32] {
         match &self.0 {

@@ -19,6 +19,8 @@ extern crate alloc;
 
 pub mod call;
 mod config;
+mod constant_time;
+mod counters;
 pub mod discovery;
 mod durable;
 mod event;
@@ -36,6 +38,7 @@ pub mod trust;
 mod wire;
 
 pub use config::{Admitting, Announcing, Config, Limits};
+pub use counters::{Count, Counters};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
 pub use node::{Load, Node};
 pub use policy::{Groups, Policy, Rule, UnknownGroup, Who};

@@ -111,6 +111,10 @@ impl Connection {
         self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
     }
 
+    pub(super) fn opens_refused(&self) -> mux::OpensRefused {
+        self.mux.as_ref().map_or_else(mux::OpensRefused::default, |mux| mux.opens_refused())
+    }
+
     /// Whether the session's end has come, told or not.
     pub(super) fn has_ended(&self) -> bool {
         self.mux.as_ref().is_some_and(|mux| mux.has_ended())

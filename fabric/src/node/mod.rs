@@ -7,8 +7,10 @@ mod pairing;
 mod sessions;
 mod streams;
 mod trusting;
+mod view;
 
 use crate::config::Config;
+use crate::counters::{Count, Counters};
 use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
 use crate::event::{Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
@@ -27,6 +29,8 @@ use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
 use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId, StoreFailed};
+pub use view::Load;
+
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -60,6 +64,8 @@ pub struct Node {
     is_shut_down: bool,
     /// Of sessions that are over, and the node's own.
     probes: Probes,
+    /// Likewise.
+    counters: Counters,
 }
 
 /// Everything that a node waits for.
@@ -79,25 +85,6 @@ enum PipeOutput {
     Fill(PipeId),
     Finish(PipeId),
     Close(PipeId),
-}
-
-/// How much a node holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// Devices in the peer table.
-    pub peers: usize,
-    /// Inbound handshakes that are not finished.
-    pub handshakes: usize,
-    /// Of those, from the source that has most.
-    pub handshakes_of_one_source: usize,
-    /// Sessions, dialled and accepted, those that begin included.
-    pub sessions: usize,
-    /// Sessions that are over, or were refused, and whose last words are still being sent.
-    pub endings: usize,
-    /// Candidates of the device that has most.
-    pub candidates_of_one_device: usize,
-    /// Streams of the session that has most, those included that are closed and not read to their end.
-    pub streams_of_one_session: usize,
 }
 
 impl Node {
@@ -136,6 +123,7 @@ impl Node {
             pipes_opened: 0,
             is_shut_down: false,
             probes: Probes::default(),
+            counters: Counters::default(),
         };
         node.begin_trusting();
         node.settle_discovery();
@@ -150,24 +138,6 @@ impl Node {
     /// The peer table and its counters.
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
-    }
-
-    /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
-    pub fn load(&self) -> Load {
-        let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
-        let hosts: BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
-        let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
-        let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
-        let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
-        Load {
-            peers: self.discovery.peers().count(),
-            handshakes: inbound().count(),
-            handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
-            sessions: self.connections.len() - inbound().count() - ending,
-            endings: ending,
-            candidates_of_one_device: candidates.max().unwrap_or_default(),
-            streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
-        }
     }
 
     /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
@@ -235,13 +205,6 @@ impl Node {
     /// What it was told at its start, and whom it trusts by now.
     pub const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Which rare states this node has reached since its start.
-    pub fn probes(&self) -> Probes {
-        let mut probes = self.probes;
-        self.connections.values().for_each(|connection| probes.add(connection.probes()));
-        probes
     }
 
     /// The newest time that the node was told.
@@ -336,6 +299,7 @@ impl Node {
     }
 
     fn stored(&mut self, key: &str, result: Result<(), StoreFailed>) {
+        self.counters.add(Count::StoreFailed, result.is_err().into());
         self.trust_stored(key, result);
         self.announces.stored(self.now, key, result, &mut self.discovery);
         self.timers.set(Timer::Epoch, self.announces.next_timeout());

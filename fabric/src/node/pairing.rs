@@ -2,6 +2,7 @@
 
 use super::{Node, Timer};
 use crate::config::Admitting;
+use crate::counters::Count;
 use crate::event::{CallError, Event, SessionId, StreamKey};
 use crate::identity::DeviceId;
 use crate::mux::{Priority, code};
@@ -319,6 +320,7 @@ impl Node {
     fn fail_pairing(&mut self, reason: PairingEnd) {
         let Some(mode) = &mut self.pairing else { return };
         let live = mode.live.take();
+        self.counters.add(Count::PairingFailed, 1);
         if let Some(live) = &live {
             let _ = self.reset(self.now, live.stream, code::CANCELLED); // it may have ended by itself
         }

@@ -9,7 +9,6 @@ use super::{
 };
 use crate::session::Peer;
 use machine::Addr;
-use rand_chacha::rand_core::Rng;
 
 impl Node {
     /// Dials `device` if a session with it is wanted and none is up, as soon as its candidates and its failures allow.
@@ -54,12 +53,6 @@ impl Node {
         self.devices.entry(device).or_default().dials.push((pipe, addr));
         self.pipe_outputs.push_back(PipeOutput::Open(pipe, addr));
         self.settle(pipe);
-    }
-
-    pub(super) fn fresh_seed(&mut self) -> [u8; 32] {
-        let mut seed = [0; 32];
-        self.random.fill_bytes(&mut seed);
-        seed
     }
 
     /// How many sessions there are, those that are dialled for included.
@@ -304,6 +297,7 @@ impl Node {
             }
             Phase::Handshaking => self.tell_failure(device, addr, reason),
             Phase::Up(device) => {
+                self.counters.session_ended(reason, true);
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
                 self.pairing_session_over(SessionId::of(pipe));
             }
@@ -326,6 +320,7 @@ impl Node {
     }
 
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
+        self.counters.session_ended(reason, false);
         self.events.push_back(Event::SessionFailed { device, addr, reason });
     }
 
@@ -339,6 +334,7 @@ impl Node {
     fn forget(&mut self, pipe: PipeId) {
         if let Some(connection) = self.connections.remove(&pipe) {
             self.probes.add(connection.probes());
+            self.counters.add_opens(connection.opens_refused());
         }
         self.timers.set(Timer::Connection(pipe), None);
     }

@@ -1,4 +1,4 @@
-//! Whom a node trusts, over its storage: what was configured for this start, and what its trust store has.
+//! Whom a node trusts, over its storage: what was configured for this start, and what its trust store has; and its secrets.
 
 use super::{Node, Timer, pairing};
 use crate::config::{Admitting, Config};
@@ -9,6 +9,9 @@ use crate::trust::{TrustError, TrustStore, Trusted};
 use alloc::collections::BTreeSet;
 use alloc::string::String;
 use machine::{Duration, Instant, StoreFailed};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use zeroize::Zeroizing;
 
 /// A failed store is tried again after so long.
 const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -53,6 +56,16 @@ impl Node {
     /// Whether `device` is trusted: its sessions are accepted, and the policy decides what it may do.
     pub fn trusts(&self, device: DeviceId) -> bool {
         is_trusted(&self.config, &self.trust, device)
+    }
+
+    /// A secret that was never drawn before. The generator is keyed anew each time (fast key erasure), so that who reads the
+    /// memory later learns no secret of earlier sessions.
+    pub(super) fn fresh_seed(&mut self) -> [u8; 32] {
+        let (mut key, mut seed) = (Zeroizing::new([0; 32]), [0; 32]);
+        self.random.fill_bytes(&mut *key);
+        self.random.fill_bytes(&mut seed);
+        self.random = ChaCha20Rng::from_seed(*key);
+        seed
     }
 
     /// What storage had is known to discovery.
