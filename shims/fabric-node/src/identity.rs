@@ -47,6 +47,14 @@ impl Identity {
         Ok(identity)
     }
 
+    /// A device of whoever knows this byte.
+    #[cfg(test)]
+    pub(crate) fn of(byte: u8) -> Self {
+        let mut noise_secret = Zeroizing::new([byte; 32]);
+        clamp(&mut noise_secret);
+        Self { device_seed: Zeroizing::new([byte; 32]), noise_secret }
+    }
+
     /// Writes the file `path`, which must not exist, for its owner only.
     pub(crate) fn save(&self, path: &Path) -> Result<(), Failure> {
         let written = WholeFile::create(path, 0o600).and_then(|mut file| {

@@ -325,3 +325,6 @@ impl Machine for App {
         [self.node.next_timeout(), self.strangers.next_timeout(), errand, end].into_iter().flatten().min()
     }
 }
+
+#[cfg(test)]
+mod tests;

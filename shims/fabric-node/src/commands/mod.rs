@@ -4,5 +4,6 @@ pub(crate) mod discover;
 pub(crate) mod doctor;
 pub(crate) mod errand;
 pub(crate) mod id;
+mod interface;
 pub(crate) mod run;
 mod running;

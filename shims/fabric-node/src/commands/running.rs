@@ -1,5 +1,6 @@
 //! A node on real sockets, from its start to its end: what `run`, `discover` and the errands have in common.
 
+use super::interface;
 use crate::app::{App, Purpose};
 use crate::cli::NodeArgs;
 use crate::event::Event;
@@ -147,7 +148,12 @@ pub(super) fn group(args: &NodeArgs) -> Option<Group> {
     Some(match args.group.unwrap_or(default) {
         SocketAddr::V4(to) if to.ip().is_multicast() => Group::V4 { to, interface },
         SocketAddr::V4(to) => Group::Broadcast(to),
-        SocketAddr::V6(to) => Group::V6(to),
+        SocketAddr::V6(mut to) => {
+            if to.scope_id() == 0 && interface::is_link_local(*to.ip()) {
+                to.set_scope_id(interface::index(args.listen.ip()));
+            }
+            Group::V6(to)
+        }
     })
 }
 
@@ -163,9 +169,10 @@ pub(super) fn refused(error: Error) -> Failure {
             Failure::usage("another fabric-node runs with this identity").help("stop it, or give this one another")
         }
         Error::Listen { .. } | Error::Datagrams { .. } => failure.help("choose another address with --listen"),
-        Error::Group { .. } => {
-            failure.help("choose another with --group, of the same family as --listen, or go without: --no-discovery")
-        }
+        Error::Group { .. } => failure.help(
+            "choose another with --group, of the same family as --listen, for IPv6 with its interface \
+                 ([ff02::4e58:5342%INDEX]:37020), or go without: --no-discovery",
+        ),
         Error::Storage { .. } => failure,
         Error::Seed(_) | Error::Wait(_) => Failure { exit: Exit::Internal, ..failure },
     }

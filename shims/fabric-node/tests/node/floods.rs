@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-/// Accepted pipes that a node keeps (`shim_tcp::Config`), and what else it has open.
-const DESCRIPTORS_MAX: usize = 256 + 32;
+/// Handshakes that a node keeps unfinished (wire contract, 3), and what else it has open.
+const DESCRIPTORS_MAX: usize = 64 + 32;
 
 /// What a node gets where descriptors are short.
 const FEW: usize = 40;

@@ -133,6 +133,7 @@ pub(crate) struct Running {
 
 impl Running {
     fn new(mut command: Command) -> Self {
+        command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR")); // what a killed one leaves there is no litter
         let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel::<Value>();
