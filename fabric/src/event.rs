@@ -2,6 +2,7 @@
 
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Priority, StreamId, code};
+use crate::probe::Probe;
 use crate::session::HandshakeError;
 use alloc::string::String;
 use core::fmt;
@@ -143,6 +144,30 @@ impl From<mux::Ended> for SessionEnd {
             mux::Ended::Dead => Self::Dead,
             mux::Ended::Truncated => Self::Truncated,
         }
+    }
+}
+
+impl SessionEnd {
+    /// What a node that sees such an end has reached.
+    pub(crate) const fn probe(self) -> Option<Probe> {
+        Some(match self {
+            Self::Unreachable(_) => Probe::DialFailed,
+            Self::Handshake(error) => match error {
+                HandshakeError::HandshakeLength => Probe::HandshakeLengthWrong,
+                HandshakeError::NoiseFailed => Probe::HandshakeNoiseFailed,
+                HandshakeError::ProofInvalid => Probe::ProofInvalid,
+                HandshakeError::SelfConnect => Probe::SelfConnected,
+                HandshakeError::IdentityMismatch => Probe::IdentityMismatched,
+                HandshakeError::HandshakeTimeout => Probe::HandshakeTimedOut,
+                HandshakeError::Evicted => Probe::HandshakeEvicted,
+                HandshakeError::PeerClosed => Probe::HandshakeCutOff,
+            },
+            Self::RecordInvalid => Probe::RecordInvalid,
+            Self::Dead => Probe::PeerDied,
+            Self::Truncated => Probe::SessionTruncated,
+            // Their own places are marked.
+            Self::Local(_) | Self::Peer(_) | Self::Rejected(_) => return None,
+        })
     }
 }
 

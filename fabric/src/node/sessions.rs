@@ -19,11 +19,15 @@ impl Node {
         }
         let Some(known) = self.devices.get(&device).filter(|known| known.is_wanted) else { return };
         if let Some(until) = known.waits_until(self.now) {
+            self.probes.hit(Probe::DialPaced);
             return self.timers.set(Timer::Dial(device), Some(until));
         }
         let (addr, noise_static) = match self.discovery.next_dial(self.now, device) {
             NextDial::Now(dial) => (dial.addr, dial.noise_static),
-            NextDial::At(at) => return self.timers.set(Timer::Dial(device), Some(at)),
+            NextDial::At(at) => {
+                self.probes.hit(Probe::DialPaced);
+                return self.timers.set(Timer::Dial(device), Some(at));
+            }
             NextDial::Unknown => match known.address {
                 Some(address) => address,
                 None => return,
@@ -94,7 +98,6 @@ impl Node {
         let Some(pipe) = unfinished().min_by(|(_, one), (_, other)| one.by_worth(other)).map(|(pipe, _)| *pipe) else {
             return;
         };
-        self.probes.hit(Probe::HandshakeEvicted);
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -107,6 +110,7 @@ impl Node {
         }
         let oldest = ending().min_by_key(|(pipe, connection)| (connection.next_timeout(), **pipe));
         let Some(pipe) = oldest.map(|(pipe, _)| *pipe) else { return };
+        self.probes.hit(Probe::EndingHurried);
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -151,6 +155,7 @@ impl Node {
             return self.session_up(pipe);
         }
         if is_trusted {
+            self.probes.hit(Probe::SessionRefused);
             self.close_session(pipe, code::GOING_AWAY);
             self.hurry_endings();
         }
@@ -198,6 +203,7 @@ impl Node {
         let most = usize::from(self.config.limits.sessions_per_device_max).max(1);
         let Some(known) = self.devices.get(&device) else { return };
         if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
+            self.probes.hit(Probe::OldestSessionEnded);
             self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
         }
     }
@@ -210,6 +216,7 @@ impl Node {
         let is_unproven = |dial: &PipeId| connections.get(dial).is_none_or(Connection::is_unproven_dial);
         let given_up: alloc::vec::Vec<_> = known.dials.extract_if(.., |(dial, _)| is_unproven(dial)).collect();
         for (dial, _) in given_up {
+            self.probes.hit(Probe::DialGivenUp);
             self.forget(dial);
             self.pipe_outputs.push_back(PipeOutput::Close(dial));
         }
@@ -301,6 +308,7 @@ impl Node {
             }
             Phase::Handshaking => self.tell_failure(device, addr, reason),
             Phase::Up(device) => {
+                self.reached(reason);
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
             }
         }
@@ -321,7 +329,14 @@ impl Node {
         self.dial(device);
     }
 
+    fn reached(&mut self, end: SessionEnd) {
+        if let Some(probe) = end.probe() {
+            self.probes.hit(probe);
+        }
+    }
+
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
+        self.reached(reason);
         self.events.push_back(Event::SessionFailed { device, addr, reason });
     }
 
