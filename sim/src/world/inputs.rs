@@ -42,7 +42,7 @@ where
     /// The node loses its machine, its pipes, its timers, and what its disk had not finished.
     pub(super) fn crash_node(&mut self, index: u32, kind: CrashKind, watch: &mut impl Watch<M>) {
         let node = &mut self.nodes[index as usize];
-        node.machine = None;
+        let machine = node.machine.take();
         node.state = State::Down;
         node.armed = Armed::NOT;
         node.rest.refuses = kind == CrashKind::Process;
@@ -65,7 +65,9 @@ where
             }
             self.net.reap(pipe);
         }
-        watch.crashed(self.net.now, NodeIndex(index), &mut self.control);
+        if let Some(machine) = machine {
+            watch.crashed(self.net.now, NodeIndex(index), &machine, &mut self.control);
+        }
     }
 
     #[inline]

@@ -49,7 +49,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
         terminal.say(&format!("interrupted: {next}"));
         return Err(Exit::Interrupted);
     }
-    finish(tally.exit())
+    finish(tally.exit(about.wanted()))
 }
 
 pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
@@ -72,12 +72,12 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
     let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
     let world = if header.world == World::Stack.to_string() { World::Stack } else { World::Sim };
     let path = format!("scenarios/{}.toml", header.scenario);
-    let about = About { header, path, suite, world, overrides: Vec::new() };
+    let about = About { header, path, suite, world, is_part: false, overrides: Vec::new() };
     if let Some(out) = &args.out {
         write(out, &about.header, &tally, terminal)?;
     }
     show(&about, &tally, args.format, true, None, terminal)?;
-    finish(tally.exit())
+    finish(tally.exit(about.wanted()))
 }
 
 fn finish(exit: Exit) -> Result<(), Exit> {
@@ -107,9 +107,11 @@ fn about(args: &SweepArgs, loaded: &Loaded) -> About {
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
         world: args.world.to_string(),
+        sometimes: loaded.scenario.checks.sometimes.clone(),
     };
+    let is_part = args.shard.is_some_and(|(_, shards)| shards > 1);
     let (path, overrides) = (args.scenario.display().to_string(), args.overrides.clone());
-    About { header, path, suite: args.suite, world: args.world, overrides }
+    About { header, path, suite: args.suite, world: args.world, is_part, overrides }
 }
 
 fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {

@@ -7,6 +7,7 @@ use crate::cli::Exit;
 use crate::oracles::{Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::worlds::sim::Run;
+use fabric::probe::Probe;
 use serde_json::{Map, Value, json};
 
 /// The version of this format.
@@ -29,6 +30,7 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
         "trace_hash": trace_hash(head, run),
         "faults": faults(run),
         "checks": run.verdicts.iter().map(check).collect::<Vec<_>>(),
+        "probes": run.probes.iter().map(Probe::label).collect::<Vec<_>>(),
         "totals": {
             "nodes": head.scenario.nodes.len(),
             "sessions_up": run.totals.sessions_up,

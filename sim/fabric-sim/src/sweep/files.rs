@@ -21,6 +21,8 @@ pub(crate) struct Header {
     pub(crate) build: String,
     pub(crate) suite: String,
     pub(crate) world: String,
+    /// The probes that the scenario wants to see reached.
+    pub(crate) sometimes: Vec<String>,
 }
 
 /// Writes to a temporary name first.

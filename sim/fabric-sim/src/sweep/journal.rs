@@ -107,7 +107,17 @@ mod tests {
 
     fn line(seed: u64) -> Line {
         let (mode, verdict, trace_hash) = ("plain".into(), Verdict::Pass, "00".into());
-        Line { mode, seed, verdict, events: 1, virtual_ns: 1, trace_hash, failures: vec![], drawn: BTreeMap::new() }
+        Line {
+            mode,
+            seed,
+            verdict,
+            events: 1,
+            virtual_ns: 1,
+            trace_hash,
+            probes: vec![],
+            failures: vec![],
+            drawn: BTreeMap::new(),
+        }
     }
 
     fn header(hash: &str) -> Header {
@@ -118,6 +128,7 @@ mod tests {
             build: "b".into(),
             suite: "model".into(),
             world: "sim".into(),
+            sometimes: Vec::new(),
         }
     }
 
