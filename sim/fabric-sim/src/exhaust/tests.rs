@@ -15,10 +15,11 @@ fn base(path: &str) -> Base {
     Base { scenario, limits: Limits::default(), seed: SEED }
 }
 
-/// Unless the phone hears the first word of the hub in time, it gets nothing any more.
+/// Unless the phone hears the hub's first signed announce in time, it gets nothing any more.
 fn deaf_unless_greeted(state: &mut Tampered, input: &Given<'_>) -> bool {
     let is_early = state.now.as_nanos() < 500_000_000;
-    state.heard += u64::from(is_early && matches!(input, Input::Datagram { .. }));
+    let is_signed = matches!(input, Input::Datagram { bytes, .. } if bytes.len() > 150);
+    state.heard += u64::from(is_early && is_signed);
     state.name == "phone" && state.incarnation == 0 && !is_early && state.heard == 0 && !matches!(input, Input::Timeout)
 }
 
