@@ -82,6 +82,7 @@ Examples:
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
   fabric-sim sweep scenarios/flaky-hub-stack.toml --world stack --seeds 0..200
+  fabric-sim sweep scenarios/flaky-hub.toml --guided --seeds 0..20000 --out target/guided
 
 Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
 and every failure are run twice, and one in ten with both suites.
@@ -330,6 +331,9 @@ pub(crate) struct SweepArgs {
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
+    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    #[arg(long, conflicts_with_all = ["shard", "once"])]
+    pub(crate) guided: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,

@@ -9,6 +9,7 @@ mod cli;
 mod commands;
 mod conform;
 mod exhaust;
+mod explore;
 mod nemesis;
 mod oracles;
 mod page;

@@ -4,6 +4,8 @@ mod check;
 mod conform;
 mod diff;
 mod exhaust;
+mod found;
+mod guided;
 mod list;
 mod new;
 mod replay;

@@ -1,5 +1,6 @@
 //! `sweep`: one scenario, many seeds; and `merge`: the results of several sweeps as one.
 
+use super::guided::guided;
 use crate::cli::{BUILD, Exit, MergeArgs, SweepArgs, SweepFormat};
 use crate::nemesis::Mode;
 use crate::report::sweep::{self as report, About};
@@ -25,6 +26,11 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
     refuse_what_lacks(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let about = about(args, &loaded);
     let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
+    if args.guided {
+        say_head(&about, &plan, 0, terminal);
+        listen(terminal)?;
+        return guided(args, &about, &plan, terminal);
+    }
     let (mut journal, known) = match &args.out {
         Some(dir) => open_journal(dir, &about.header).map_err(|error| usage(terminal, &error))?,
         None => (None, Vec::new()),

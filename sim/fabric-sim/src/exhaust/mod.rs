@@ -6,7 +6,7 @@
 //! A fault is fair: it strikes no later than the last promise of the scenario was due, heals after [`points::LASTS`] at
 //! most, and all promises that must come true are then due as late as after a nemesis.
 
-mod points;
+pub(crate) mod points;
 
 use crate::capsule::{Capsule, NamedEntry};
 use crate::nemesis::{self, Limits};
@@ -138,8 +138,8 @@ fn ledger(overrides: &[NamedEntry], scenario: &Scenario) -> Ledger {
     crate::capsule::overriding(overrides, scenario)
 }
 
-/// When the last promise of the scenario must have come true.
-fn last_due(scenario: &Scenario) -> Nanos {
+/// When the last promise of the scenario must have come true: until then faults are fair, given time to recover.
+pub(crate) fn last_due(scenario: &Scenario) -> Nanos {
     scenario.checks.eventually.iter().map(|(_, by)| *by).max().unwrap_or(scenario.stop_at)
 }
 

@@ -13,12 +13,12 @@ use machine::Duration;
 use std::collections::BTreeSet;
 
 /// How long a node is down, and how late a packet comes.
-pub(super) const LASTS: Nanos = Nanos(1_000_000_000);
+pub(crate) const LASTS: Nanos = Nanos(1_000_000_000);
 const LATE: Duration = Duration::from_nanos(LASTS.0);
 
 /// One thing that goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Point {
+pub(crate) enum Point {
     /// Chance decides otherwise.
     Fate(Entry),
     /// A node loses power once it has handled what happens to it at this time.
@@ -26,7 +26,7 @@ pub(super) enum Point {
 }
 
 /// All that can go wrong with `run` until then, in the order of time.
-pub(super) fn of(run: &Run, until: Nanos) -> Vec<Point> {
+pub(crate) fn of(run: &Run, until: Nanos) -> Vec<Point> {
     let until = Time::from_nanos(until.0);
     let mut all: Vec<(Time, Point)> = Vec::new();
     for entry in run.decisions.iter().filter(|entry| entry.at <= until) {
@@ -77,7 +77,7 @@ fn crashes(run: &Run) -> BTreeSet<(Time, NodeId)> {
 
 impl Point {
     /// In words.
-    pub(super) fn told(&self, scenario: &Scenario) -> String {
+    pub(crate) fn told(&self, scenario: &Scenario) -> String {
         match self {
             Self::Crash { node, after } => {
                 let name = scenario.node_name(*node);
