@@ -82,6 +82,7 @@ fn parse_hex(text: &str) -> Result<[u8; 32], InvalidHex> {
 /// A device's Ed25519 signing key. Zeroised on drop, and never printed.
 pub struct DeviceKey(Key);
 
+#[derive(Clone)]
 enum Key {
     Whole(SigningKey),
     Public([u8; 32]),

@@ -55,7 +55,10 @@ pub(super) fn exhaust(args: &ExhaustArgs, terminal: &Terminal) -> Result<(), Exi
         terminal.say("interrupted: with the same --out the same command goes on from here");
         return Err(Exit::Interrupted);
     }
-    if tally.exit() == Exit::Held { Ok(()) } else { Err(tally.exit()) }
+    match tally.exit(&[]) {
+        Exit::Held => Ok(()),
+        exit => Err(exit),
+    }
 }
 
 fn load(args: &ExhaustArgs, terminal: &Terminal) -> Result<(Base, String), Exit> {
@@ -79,6 +82,7 @@ fn header(args: &ExhaustArgs, name: &str, hash: &str) -> Header {
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
         world: World::Sim.to_string(),
+        sometimes: Vec::new(),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal:
     terminal.say(&found::summary(&name, &tally, &found, watch.millis(), terminal));
     let kept = count(guided.kept(), "run");
     terminal.say(&format!("reached   {}, by {kept} that are kept", count(guided.reached(), "combination")));
-    match (is_complete, tally.exit()) {
+    match (is_complete, tally.exit(&[])) {
         (false, _) => Err(Exit::Interrupted),
         (true, Exit::Held) => Ok(()),
         (true, exit) => Err(exit),
