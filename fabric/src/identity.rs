@@ -82,6 +82,7 @@ fn parse_hex(text: &str) -> Result<[u8; 32], InvalidHex> {
 /// A device's Ed25519 signing key. Zeroised on drop, and never printed.
 pub struct DeviceKey(Key);
 
+#[derive(Clone)]
 enum Key {
     Whole(SigningKey),
     Public([u8; 32]),
@@ -96,6 +97,11 @@ impl DeviceKey {
     /// The public half alone, for a replay: its [`Suite`](crate::suite::Suite) has the signatures from elsewhere.
     pub const fn without_secret(verifying_key: [u8; 32]) -> Self {
         Self(Key::Public(verifying_key))
+    }
+
+    /// The same key once more; each copy is zeroised for itself.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The public half.

@@ -102,6 +102,7 @@ impl Mux {
                 if code == super::code::REFUSED {
                     self.probes.hit(Probe::OpenRefused);
                 }
+                self.opens_refused.count(code);
                 self.streams.peers.highest = stream.0;
                 self.spend(now)?;
                 self.own_budget.spend(now);

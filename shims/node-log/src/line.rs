@@ -3,6 +3,7 @@
 use crate::settings::Settings;
 use crate::text::{Digest, Hex, Text};
 use fabric::identity::{DeviceId, NoisePublic};
+use fabric::trust::Label;
 use machine::PipeEnd;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -104,6 +105,27 @@ pub(crate) enum Line {
     Revoke {
         now: u64,
         device: Text<DeviceId>,
+    },
+    TrustAs {
+        now: u64,
+        device: Text<DeviceId>,
+        label: Text<Label>,
+        since: u64,
+    },
+    EnterPairing {
+        now: u64,
+    },
+    Pair {
+        now: u64,
+        device: Text<DeviceId>,
+    },
+    ConfirmPairing {
+        now: u64,
+        label: Text<Label>,
+        since: u64,
+    },
+    LeavePairing {
+        now: u64,
     },
     ShutDown {
         now: u64,
