@@ -3,6 +3,7 @@
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Priority, StreamId, code};
 use crate::pairing::{PairingEnd, PairingNumber};
+use crate::probe::Probe;
 use crate::session::HandshakeError;
 use crate::trust::Label;
 use alloc::string::String;
@@ -173,6 +174,30 @@ impl From<mux::Ended> for SessionEnd {
             mux::Ended::Dead => Self::Dead,
             mux::Ended::Truncated => Self::Truncated,
         }
+    }
+}
+
+impl SessionEnd {
+    /// What a node that sees such an end has reached.
+    pub(crate) const fn probe(self) -> Option<Probe> {
+        Some(match self {
+            Self::Unreachable(_) => Probe::DialFailed,
+            Self::Handshake(error) => match error {
+                HandshakeError::HandshakeLength => Probe::HandshakeLengthWrong,
+                HandshakeError::NoiseFailed => Probe::HandshakeNoiseFailed,
+                HandshakeError::ProofInvalid => Probe::ProofInvalid,
+                HandshakeError::SelfConnect => Probe::SelfConnected,
+                HandshakeError::IdentityMismatch => Probe::IdentityMismatched,
+                HandshakeError::HandshakeTimeout => Probe::HandshakeTimedOut,
+                HandshakeError::Evicted => Probe::HandshakeEvicted,
+                HandshakeError::PeerClosed => Probe::HandshakeCutOff,
+            },
+            Self::RecordInvalid => Probe::RecordInvalid,
+            Self::Dead => Probe::PeerDied,
+            Self::Truncated => Probe::SessionTruncated,
+            // Their own places are marked.
+            Self::Local(_) | Self::Peer(_) | Self::Rejected(_) => return None,
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::event::SessionEnd;
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Admission, Mux, Role, code};
-use crate::probe::Probes;
+use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Peer, Received, Session, SessionError};
 use alloc::boxed::Box;
 use core::cmp::Ordering;
@@ -108,7 +108,11 @@ impl Connection {
     }
 
     pub(super) fn probes(&self) -> Probes {
-        self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
+        let mut probes = self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes());
+        if self.session.has_rekeyed() {
+            probes.hit(Probe::RecordRekeyed);
+        }
+        probes
     }
 
     pub(super) fn opens_refused(&self) -> mux::OpensRefused {

@@ -277,8 +277,9 @@ impl Node {
         let suite = &self.local.suite;
         let verify = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| suite.verify(key, message, signature);
         // A refusal is counted where it was made; there is nobody to tell.
-        if let Ok(device) = self.discovery.observe(self.now, from, bytes, verify) {
-            self.note_epoch(device);
+        match self.discovery.observe(self.now, from, bytes, verify) {
+            Ok(device) => self.note_epoch(device),
+            Err(refusal) => self.probes.hit(refusal.probe()),
         }
         self.settle_discovery();
     }
@@ -292,7 +293,10 @@ impl Node {
                     self.found(device);
                 }
                 crate::discovery::Event::Updated { device, .. } => self.found(device),
-                crate::discovery::Event::Lost { device, .. } => self.events.push_back(Event::Lost { device }),
+                crate::discovery::Event::Lost { device, reason } => {
+                    self.probes.hit(reason.probe());
+                    self.events.push_back(Event::Lost { device });
+                }
             }
         }
         self.timers.set(Timer::Discovery, self.discovery.next_timeout());

@@ -18,11 +18,15 @@ impl Node {
         }
         let Some(known) = self.devices.get(&device).filter(|known| known.is_wanted) else { return };
         if let Some(until) = known.waits_until(self.now) {
+            self.probes.hit(Probe::DialPaced);
             return self.timers.set(Timer::Dial(device), Some(until));
         }
         let (addr, noise_static) = match self.discovery.next_dial(self.now, device) {
             NextDial::Now(dial) => (dial.addr, dial.noise_static),
-            NextDial::At(at) => return self.timers.set(Timer::Dial(device), Some(at)),
+            NextDial::At(at) => {
+                self.probes.hit(Probe::DialPaced);
+                return self.timers.set(Timer::Dial(device), Some(at));
+            }
             NextDial::Unknown => match known.address {
                 Some(address) => address,
                 None => return,
@@ -87,7 +91,6 @@ impl Node {
         let Some(pipe) = unfinished().min_by(|(_, one), (_, other)| one.by_worth(other)).map(|(pipe, _)| *pipe) else {
             return;
         };
-        self.probes.hit(Probe::HandshakeEvicted);
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -100,6 +103,7 @@ impl Node {
         }
         let oldest = ending().min_by_key(|(pipe, connection)| (connection.next_timeout(), **pipe));
         let Some(pipe) = oldest.map(|(pipe, _)| *pipe) else { return };
+        self.probes.hit(Probe::EndingHurried);
         self.abort(pipe, SessionEnd::Handshake(HandshakeError::Evicted));
     }
 
@@ -146,6 +150,7 @@ impl Node {
             return self.session_up(pipe);
         }
         if is_trusted {
+            self.probes.hit(Probe::SessionRefused);
             self.close_session(pipe, code::GOING_AWAY);
             self.hurry_endings();
         }
@@ -194,6 +199,7 @@ impl Node {
         let most = usize::from(self.config.limits.sessions_per_device_max).max(1);
         let Some(known) = self.devices.get(&device) else { return };
         if let Some(oldest) = known.sessions.first().copied().filter(|_| known.sessions.len() > most) {
+            self.probes.hit(Probe::OldestSessionEnded);
             self.abort(oldest, SessionEnd::Local(code::DUPLICATE));
         }
     }
@@ -206,6 +212,7 @@ impl Node {
         let is_unproven = |dial: &PipeId| connections.get(dial).is_none_or(Connection::is_unproven_dial);
         let given_up: alloc::vec::Vec<_> = known.dials.extract_if(.., |(dial, _)| is_unproven(dial)).collect();
         for (dial, _) in given_up {
+            self.probes.hit(Probe::DialGivenUp);
             self.forget(dial);
             self.pipe_outputs.push_back(PipeOutput::Close(dial));
         }
@@ -298,6 +305,7 @@ impl Node {
             Phase::Handshaking => self.tell_failure(device, addr, reason),
             Phase::Up(device) => {
                 self.counters.session_ended(reason, true);
+                self.reached(reason);
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
                 self.pairing_session_over(SessionId::of(pipe));
             }
@@ -319,8 +327,15 @@ impl Node {
         self.dial(device);
     }
 
+    fn reached(&mut self, end: SessionEnd) {
+        if let Some(probe) = end.probe() {
+            self.probes.hit(probe);
+        }
+    }
+
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
         self.counters.session_ended(reason, false);
+        self.reached(reason);
         self.events.push_back(Event::SessionFailed { device, addr, reason });
     }
 

@@ -110,7 +110,7 @@ pub(crate) enum Line {
         now: u64,
         device: Text<DeviceId>,
         label: Text<Label>,
-        since: u64,
+        at: u64,
     },
     EnterPairing {
         now: u64,
@@ -122,7 +122,7 @@ pub(crate) enum Line {
     ConfirmPairing {
         now: u64,
         label: Text<Label>,
-        since: u64,
+        at: u64,
     },
     LeavePairing {
         now: u64,

@@ -215,12 +215,10 @@ fn line_of(now: Instant, input: &Input<'_, Command>) -> Line {
             Command::Disconnect(device) => Line::Disconnect { now, device: Text(device) },
             Command::Trust(device) => Line::Trust { now, device: Text(device) },
             Command::Revoke(device) => Line::Revoke { now, device: Text(device) },
-            Command::TrustAs(device, label, since) => {
-                Line::TrustAs { now, device: Text(device), label: Text(label), since }
-            }
+            Command::TrustAs(device, label, at) => Line::TrustAs { now, device: Text(device), label: Text(label), at },
             Command::EnterPairing => Line::EnterPairing { now },
             Command::Pair(device) => Line::Pair { now, device: Text(device) },
-            Command::ConfirmPairing(label, since) => Line::ConfirmPairing { now, label: Text(label), since },
+            Command::ConfirmPairing(label, at) => Line::ConfirmPairing { now, label: Text(label), at },
             Command::LeavePairing => Line::LeavePairing { now },
             Command::ShutDown => Line::ShutDown { now },
         },

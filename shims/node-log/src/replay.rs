@@ -316,12 +316,10 @@ fn input_of(line: &Line) -> Option<(u64, Input<'_, Command>)> {
         Line::Disconnect { now, device } => (now, Input::Command(Command::Disconnect(device.0))),
         Line::Trust { now, device } => (now, Input::Command(Command::Trust(device.0))),
         Line::Revoke { now, device } => (now, Input::Command(Command::Revoke(device.0))),
-        Line::TrustAs { now, device, label, since } => {
-            (now, Input::Command(Command::TrustAs(device.0, label.0, since)))
-        }
+        Line::TrustAs { now, device, label, at } => (now, Input::Command(Command::TrustAs(device.0, label.0, at))),
         Line::EnterPairing { now } => (now, Input::Command(Command::EnterPairing)),
         Line::Pair { now, device } => (now, Input::Command(Command::Pair(device.0))),
-        Line::ConfirmPairing { now, label, since } => (now, Input::Command(Command::ConfirmPairing(label.0, since))),
+        Line::ConfirmPairing { now, label, at } => (now, Input::Command(Command::ConfirmPairing(label.0, at))),
         Line::LeavePairing { now } => (now, Input::Command(Command::LeavePairing)),
         Line::ShutDown { now } => (now, Input::Command(Command::ShutDown)),
         _ => return None,

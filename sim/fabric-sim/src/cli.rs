@@ -68,6 +68,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
+  fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
 A run that fails is run a second time; if that comes out differently, the exit code is 4.
 
@@ -80,6 +81,8 @@ Examples:
   fabric-sim sweep scenarios/flaky-hub.toml --nemesis rough --for 10m --until-failures 1
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
+  fabric-sim sweep scenarios/flaky-hub-stack.toml --world stack --seeds 0..200
+  fabric-sim sweep scenarios/flaky-hub.toml --guided --seeds 0..20000 --out target/guided
 
 Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
 and every failure are run twice, and one in ten with both suites.
@@ -133,6 +136,18 @@ it should in between is counted. A run that fails exits with 1, one that holds w
 
 {EXIT_CODES}"))]
     Slice(SliceArgs),
+    /// Try every single fault at every event of a run that passes, and pairs of them
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim exhaust scenarios/first-contact.toml
+  fabric-sim exhaust scenarios/first-contact.toml --seed 7 --pairs 10000 --out target/exhaust      goes on where it was stopped
+
+Each packet is lost or late, each segment resets its pipe, each dial is refused or not answered, each write fails, each node
+loses power after each thing that happens to it: one at a time, then as many pairs as said. Promises that must come true are
+due later than the scenario says, so that nothing fails by slowness alone.
+
+{EXIT_CODES}"))]
+    Exhaust(ExhaustArgs),
     /// Find the first event in which two runs differ, or one run from itself
     #[command(after_help = format!("\
 Examples:
@@ -149,7 +164,7 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
     #[command(after_help = format!("\
 Examples:
   fabric-sim conform scenarios/first-contact.toml
-  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp --seed 7
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,stack --seed 7
   fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
 
 Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
@@ -247,7 +262,7 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Where the nodes live: in the simulator, or as processes with real sockets, in real time
+    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, or as processes with real sockets
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
     /// The cryptography that nodes get
@@ -310,9 +325,15 @@ pub(crate) struct SweepArgs {
     /// Leave the keys of the swarm table as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Where the nodes live: sim or stack
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
+    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    #[arg(long, conflicts_with_all = ["shard", "once"])]
+    pub(crate) guided: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,
@@ -390,6 +411,33 @@ pub(crate) struct SliceArgs {
     /// What to print to stdout: lines for people, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExhaustArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// The seed of the run that faults are added to; decimal or 0x...
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// How many pairs of faults to try after the single ones
+    #[arg(long, value_name = "K", default_value = "0", value_parser = pairs)]
+    pub(crate) pairs: u64,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
+    pub(crate) suite: SuiteKind,
+    /// What to print: a summary to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Keep every finished run in this directory, and go on from there; each failure gets a capsule there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -491,6 +539,13 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     const JOBS_MAX: usize = 1_024;
     let jobs = text.parse().ok().and_then(NonZeroUsize::new).filter(|jobs| jobs.get() <= JOBS_MAX);
     jobs.ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
+}
+
+fn pairs(text: &str) -> Result<u64, String> {
+    /// More than anybody waits for.
+    const PAIRS_MAX: u64 = 1_000_000_000;
+    let pairs = text.parse().ok().filter(|pairs| *pairs <= PAIRS_MAX);
+    pairs.ok_or_else(|| format!("a number from 0 to {PAIRS_MAX}"))
 }
 
 /// `2/8` as what a seed of it leaves when divided, and by what.

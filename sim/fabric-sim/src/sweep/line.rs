@@ -6,6 +6,8 @@ use crate::worlds::sim::Run;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+const AGAIN: &str = "same-run-twice";
+
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +20,9 @@ pub(crate) struct Line {
     pub(crate) virtual_ns: u64,
     /// 16 hex digits.
     pub(crate) trace_hash: String,
+    /// The names of the probes that were reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) probes: Vec<String>,
     /// The failed checks; the first one is where the run ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) failures: Vec<Failure>,
@@ -65,6 +70,7 @@ impl Line {
             events: run.events,
             virtual_ns: run.ended.as_nanos(),
             trace_hash: format!("{:016x}", run.trace_hash),
+            probes: run.probes.iter().map(|probe| probe.label().to_owned()).collect(),
             failures,
             drawn: told.iter().cloned().collect(),
         }
@@ -75,6 +81,14 @@ impl Line {
         self.verdict = Verdict::Nondeterministic;
         let failure = Failure { check: check.to_owned(), place: place.into(), detail: detail.into() };
         self.failures.insert(0, failure);
+    }
+
+    /// Says so when the same run came out differently the second time.
+    pub(crate) fn compare(&mut self, run: &Run, again: &Run) {
+        if !run.equals(again) {
+            let hashes = format!("trace hash {:016x} and then {:016x}", run.trace_hash, again.trace_hash);
+            self.diverged(AGAIN, "", hashes);
+        }
     }
 
     /// Whether it is something to look into.

@@ -8,7 +8,7 @@ use scenario_actor::{Allow, Bytes32, Directory, Mark, Part, Peer, Work};
 use std::rc::Rc;
 
 /// The UDP port of discovery and the TCP port of sessions.
-pub(super) const PORT: u16 = 7_000;
+pub(crate) const PORT: u16 = 7_000;
 
 /// Every node's part. What grows with the number of nodes is shared by all of them.
 pub(crate) struct Parts {

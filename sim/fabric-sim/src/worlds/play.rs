@@ -1,9 +1,11 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
+use super::World;
 use super::sim::{Extras, Onlooker, Run, prepare, run};
 use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
+use crate::stack;
 use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::{Contender, Sink};
 use clap::ValueEnum;
@@ -49,6 +51,15 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
     play_with(&drawn.scenario, &drawn.limits, seed, suite, sink)
 }
 
+/// One run in a world that is simulated.
+pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
+    assert!(world.is_simulated(), "real sockets are driven elsewhere");
+    match world {
+        World::Stack => stack::play(drawn, seed, suite, sink),
+        _ => play(drawn, seed, suite, sink),
+    }
+}
+
 /// One run with a ledger, a sink or both.
 pub(crate) fn play_with(
     scenario: &Rc<Scenario>,
@@ -70,7 +81,7 @@ pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender
 }
 
 /// Starts the fabric's own nodes.
-fn nodes(
+pub(crate) fn nodes(
     scenario: &Rc<Scenario>,
     limits: &Limits,
     suite: SuiteKind,

@@ -35,7 +35,7 @@ pub(crate) struct Tampered {
     pub(crate) incarnation: u64,
     pub(crate) now: Instant,
     /// How many datagrams were counted.
-    heard: u64,
+    pub(crate) heard: u64,
 }
 
 struct Faulty {

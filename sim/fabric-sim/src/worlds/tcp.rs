@@ -24,6 +24,7 @@ use crate::scenario::resolved::NodeId;
 use crate::suites::Tap;
 use ::sim::{Config, Time};
 use child::Child;
+use fabric::probe::Probes;
 use faults::Plan;
 use machine::Duration;
 use mio::{Events, Poll, Token};
@@ -233,9 +234,10 @@ impl World {
             events: self.relay.medium.packets,
             trace_hash: 0,
             faults: self.relay.medium.counts.list(),
-            verdicts: judge.verdicts(ended),
+            verdicts: judge.verdicts(ended, None),
             seen,
             totals,
+            probes: Probes::default(),
             tail: Vec::new(),
             decisions: Vec::new(),
             placed: 0,
