@@ -1,9 +1,10 @@
 //! The command line.
 
 use crate::exit::EXIT_CODES;
-use crate::peer::Label;
+use crate::peer::ANY;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use fabric::identity::DeviceId;
+use fabric::trust::Label;
 use machine::Duration;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -18,7 +19,7 @@ Two terminals that find each other and talk, with no configuration:
 
 PEER is one of
   a device id, 64 lower-case hex digits
-  a label that `--trust LABEL=ID` gave
+  a label that `trust add` or `--trust LABEL=ID` gave
   8 or more first digits of a trusted id
   ID@HOST:PORT#NOISE_STATIC, to dial it without discovery
 
@@ -42,6 +43,17 @@ pub(crate) enum Command {
     /// Make or show the file that says who a device is
     #[command(subcommand)]
     Id(Id),
+    /// Show or change whom a device trusts from now on
+    #[command(subcommand, after_help = format!("\
+Examples:
+  fabric-node trust add phone ID --identity hub.id
+  fabric-node trust list --identity hub.id
+  fabric-node trust remove phone --identity hub.id
+
+A trusted device gets a session, and of services what `run --allow` says. While the device runs, this is refused.
+
+{EXIT_CODES}"))]
+    Trust(Trust),
     /// Serve other devices until SIGINT or SIGTERM
     #[command(after_help = format!("\
 Examples:
@@ -110,6 +122,40 @@ pub(crate) enum Id {
     },
     /// Show the device id and the Noise static of a file
     Show { file: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Trust {
+    /// Show the trusted devices
+    List {
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Trust a device under a label, or give it another
+    Add {
+        #[arg(value_parser = label)]
+        label: Label,
+        /// Its id, 64 lower-case hex digits
+        #[arg(value_parser = device)]
+        device: DeviceId,
+        #[command(flatten)]
+        owner: Owner,
+    },
+    /// Trust a device no more
+    Remove {
+        /// Its label, its id or the first digits of that
+        device: String,
+        #[command(flatten)]
+        owner: Owner,
+    },
+}
+
+/// Whose trust it is.
+#[derive(Debug, Args)]
+pub(crate) struct Owner {
+    /// The device, made by `id new`
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: PathBuf,
 }
 
 /// Who and where the node is.
@@ -231,7 +277,18 @@ fn serve(text: &str) -> Result<Serve, String> {
 
 fn trust(text: &str) -> Result<(Label, DeviceId), String> {
     let (label, device) = text.split_once('=').ok_or("write LABEL=ID")?;
-    Ok((label.parse()?, device.parse().map_err(|error| format!("the id `{device}`: {error}"))?))
+    Ok((self::label(label)?, device.parse().map_err(|error| format!("the id `{device}`: {error}"))?))
+}
+
+fn label(text: &str) -> Result<Label, String> {
+    if text == ANY {
+        return Err("`any` means everybody and names nobody".into());
+    }
+    text.parse().map_err(|error| format!("`{text}`: {error}"))
+}
+
+fn device(text: &str) -> Result<DeviceId, String> {
+    text.parse().map_err(|error| format!("{error}"))
 }
 
 fn allow(text: &str) -> Result<(String, String), String> {
@@ -289,5 +346,6 @@ mod tests {
             assert!(serve(text).is_err(), "{text}");
         }
         assert!(allow("phone").is_err() && trust("phone=12").is_err() && trust("Phone=").is_err());
+        assert!(label("any").is_err() && label("abc").is_err() && label("hub").is_ok());
     }
 }

@@ -38,6 +38,7 @@ fn main() -> ExitCode {
 fn dispatch(command: &Command, format: Format) -> Result<(), Failure> {
     match command {
         Command::Id(id) => commands::id::id(id, format),
+        Command::Trust(trust) => commands::trust::trust(trust, format),
         Command::Run(args) => commands::run::run(args, format),
         Command::Discover(args) => commands::discover::discover(args, format),
         Command::Ping(args) => commands::errand::ping(args, format),

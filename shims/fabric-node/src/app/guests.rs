@@ -17,7 +17,7 @@ pub(super) struct Guests(VecDeque<DeviceId>);
 impl Guests {
     /// Lets `device` in, and keeps a session with it from now on where it can be found.
     pub(super) fn welcome(&mut self, now: Instant, node: &mut Recorded, device: DeviceId) {
-        if node.config().trusted.contains(&device) {
+        if node.trusts(device) {
             return;
         }
         if self.0.len() >= GUESTS_MAX {

@@ -23,7 +23,7 @@ use fabric::identity::DeviceId;
 use fabric::mux::code;
 use fabric::{Command, Event, Node, SessionEnd, StreamKey};
 use guests::Guests;
-use machine::{Addr, Boot, Duration, Input, Instant, Machine, Output, PipeId};
+use machine::{Addr, Boot, Duration, Input, Instant, Machine, Output, PipeId, StoreFailed};
 use node_log::{Log, Recorded, Settings};
 use std::collections::{BTreeMap, VecDeque};
 use strangers::Strangers;
@@ -180,11 +180,9 @@ impl App {
             }
             Event::Readable { stream } | Event::Writable { stream } => self.advance(now, stream),
             Event::Finished { stream } => self.on_finished(now, stream),
-            // It neither pairs nor writes a trust store: it has never entered that mode.
-            Event::PairingNumber { .. }
-            | Event::Paired { .. }
-            | Event::PairingFailed { .. }
-            | Event::TrustStored { .. } => {}
+            Event::TrustStored { result } => self.on_trust_stored(result),
+            // A node that is never asked to pair has nothing to tell of it.
+            Event::PairingNumber { .. } | Event::Paired { .. } | Event::PairingFailed { .. } => {}
             Event::Reset { stream, code } => {
                 self.serving.remove(&stream);
                 if let Some(errand) = self.purpose.errand.as_mut().filter(|errand| errand.is_on(stream)) {
@@ -194,9 +192,17 @@ impl App {
         }
     }
 
+    /// Each device that is heard anew is written, so only what fails is news.
+    fn on_trust_stored(&mut self, result: Result<(), StoreFailed>) {
+        if result.is_err() {
+            let what = "the list of trusted devices cannot be stored: what has changed is lost with this process";
+            self.told.push_back(Told::Warning { what: what.into() });
+        }
+    }
+
     /// Strangers are told of only where that was asked for: anybody can announce many.
     fn is_told_of(&self, device: DeviceId) -> bool {
-        self.purpose.tells_all || self.node.config().trusted.contains(&device)
+        self.purpose.tells_all || self.node.trusts(device)
     }
 
     fn tell_discovered(&mut self, device: DeviceId, services: Vec<String>) {
@@ -208,7 +214,7 @@ impl App {
     }
 
     fn on_failed(&mut self, now: Instant, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
-        let Some(known) = device.filter(|device| self.node.config().trusted.contains(device)) else {
+        let Some(known) = device.filter(|device| self.node.trusts(*device)) else {
             // One that was let in only because it tried is not told as refused.
             let is_refused = reason == SessionEnd::Local(code::NOT_TRUSTED);
             match device.filter(|_| is_refused && self.purpose.welcomes_all) {

@@ -7,3 +7,4 @@ pub(crate) mod id;
 mod interface;
 pub(crate) mod run;
 mod running;
+pub(crate) mod trust;

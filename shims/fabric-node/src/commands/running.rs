@@ -26,11 +26,16 @@ use std::time::Duration;
 const GROUP_V4: Ipv4Addr = Ipv4Addr::new(239, 42, 0, 1);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0x4e58, 0x5342);
 
-/// Devices and names of the command line.
+/// Devices and names that the identity has stored, and those of the command line.
 pub(super) fn trusted(args: &NodeArgs) -> Result<Trusted, Failure> {
     let mut trusted = Trusted::default();
+    if let Some(file) = args.identity.as_deref().filter(|file| storage(Some(*file), None).exists()) {
+        for (device, stored) in offline(file)?.app().node().trust_store().iter() {
+            trusted.add(device, Some(stored.label))?;
+        }
+    }
     for (label, device) in &args.trust {
-        trusted.add(*device, Some(label.clone()))?;
+        trusted.add(*device, Some(*label))?;
     }
     Ok(trusted)
 }
@@ -48,8 +53,32 @@ pub(super) struct Running {
     _scratch: Option<Scratch>,
 }
 
-/// Opens the sockets and boots the node.
+/// The node of an identity, out of everybody's reach: to look into what it has stored, and to change that.
+pub(super) fn offline(file: &Path) -> Result<Running, Failure> {
+    let args = NodeArgs {
+        identity: Some(file.to_owned()),
+        listen: (Ipv4Addr::LOCALHOST, 0).into(),
+        group: None,
+        no_discovery: true,
+        trust: Vec::new(),
+    };
+    boot(&args, &Identity::load(file)?, Settings::default(), Purpose::default(), None)
+}
+
+/// Opens the sockets and boots the node, which signals end.
 pub(super) fn start(
+    args: &NodeArgs,
+    identity: &Identity,
+    settings: Settings,
+    purpose: Purpose,
+    log: Option<Log>,
+) -> Result<Running, Failure> {
+    let running = boot(args, identity, settings, purpose, log)?;
+    stop_on_signal(running.driver.handle())?;
+    Ok(running)
+}
+
+fn boot(
     args: &NodeArgs,
     identity: &Identity,
     mut settings: Settings,
@@ -63,7 +92,6 @@ pub(super) fn start(
     settings.port = bound.local_addr().port();
     settings.announce &= !args.no_discovery;
     let driver = bound.boot(|boot| App::new(&boot, identity, &settings, purpose, log)).map_err(refused)?;
-    stop_on_signal(driver.handle())?;
     let noise_static = identity.noise_public().to_string();
     Ok(Running { driver, device: identity.device_id(), noise_static, _scratch: scratch })
 }
@@ -104,7 +132,11 @@ impl Running {
 
     /// Ends in order, as a signal would make it.
     pub(super) fn stop(&mut self) {
-        self.driver.command(Command::ShutDown);
+        self.command(Command::ShutDown);
+    }
+
+    pub(super) fn command(&mut self, command: Command) {
+        self.driver.command(command);
     }
 }
 

@@ -11,3 +11,4 @@ mod identity;
 mod recording;
 mod refusals;
 mod talking;
+mod trusting;
