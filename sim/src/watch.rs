@@ -61,8 +61,8 @@ pub trait Watch<M: Machine> {
     /// A machine was made.
     fn booted(&mut self, at: Time, node: NodeIndex, incarnation: u64, control: &mut Control<M::Command>) {}
 
-    /// A machine lost its memory.
-    fn crashed(&mut self, at: Time, node: NodeIndex, control: &mut Control<M::Command>) {}
+    /// A machine lost its memory: this is how it was.
+    fn crashed(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {}
 
     /// A machine told its application something.
     fn event(&mut self, at: Time, node: NodeIndex, event: &M::Event, control: &mut Control<M::Command>) {}
@@ -86,9 +86,9 @@ impl<M: Machine, A: Watch<M>, B: Watch<M>> Watch<M> for (A, B) {
         self.1.booted(at, node, incarnation, control);
     }
 
-    fn crashed(&mut self, at: Time, node: NodeIndex, control: &mut Control<M::Command>) {
-        self.0.crashed(at, node, control);
-        self.1.crashed(at, node, control);
+    fn crashed(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
+        self.0.crashed(at, node, machine, control);
+        self.1.crashed(at, node, machine, control);
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &M::Event, control: &mut Control<M::Command>) {

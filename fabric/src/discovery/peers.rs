@@ -8,6 +8,7 @@ use super::peer::{Claim, Heard, Peer};
 use super::refusal::Refusal;
 use super::{Event, Limits, LostReason};
 use crate::identity::{DeviceId, NoisePublic};
+use crate::probe::Probe;
 
 /// The table. An entry is only changed between [`Peers::take`] and [`Peers::settle`], which keep the indexes true; every
 /// operation is O(log devices), but for a trusted newcomer from a full source.
@@ -249,6 +250,17 @@ impl Peers {
             *self.places.entry(source).or_insert(0) += 1;
         }
         self.entries.insert(device, peer);
+    }
+}
+
+impl LostReason {
+    /// What a node that loses a device so has reached.
+    pub(crate) const fn probe(self) -> Probe {
+        match self {
+            Self::Expired => Probe::PeerExpired,
+            Self::Evicted => Probe::PeerEvicted,
+            Self::Goodbye => Probe::PeerLeft,
+        }
     }
 }
 

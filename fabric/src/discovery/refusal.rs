@@ -4,6 +4,7 @@ use core::fmt;
 
 use super::announce::{AnnounceError, AnnounceV1, SERVICES_MAX};
 use crate::identity::DeviceId;
+use crate::probe::Probe;
 
 /// Why an announce changed nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,27 @@ pub enum Refusal {
     CandidatesFull,
     /// Every place is held by a device that must not be evicted.
     TableFull,
+}
+
+impl Refusal {
+    /// What a node that refuses so has reached.
+    pub(crate) const fn probe(self) -> Probe {
+        match self {
+            Self::Malformed(_)
+            | Self::DeviceIdFormat
+            | Self::PortZero
+            | Self::LowOrderStatic
+            | Self::DuplicateService
+            | Self::ControlCharacter => Probe::AnnounceMalformed,
+            Self::OwnDevice => Probe::OwnAnnounceHeard,
+            Self::KeyMismatch | Self::SignatureInvalid => Probe::AnnounceForged,
+            Self::Stale => Probe::AnnounceStale,
+            Self::Superseded => Probe::AnnounceSuperseded,
+            Self::SourceFull => Probe::SourceFull,
+            Self::CandidatesFull => Probe::CandidatesFull,
+            Self::TableFull => Probe::TableFull,
+        }
+    }
 }
 
 impl fmt::Display for Refusal {

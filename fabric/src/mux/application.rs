@@ -62,6 +62,7 @@ impl Mux {
         let (taken, ended) = outgoing.write(bytes, end_of_message, limit, &mut self.spare);
         if taken < bytes.len() || ended != end_of_message {
             found.told.wants_room = true;
+            self.probes.hit(Probe::SendBufferFull);
         }
         self.schedule_in(stream);
         if bytes.is_empty() && !ended { Err(StreamError::Full) } else { Ok(taken) }
@@ -127,6 +128,9 @@ impl Mux {
         let found = self.streams.get(stream).ok_or(StreamError::Unknown)?;
         let (was_live, late) = (found.is_live(), found.share().unused);
         let never_opened = self.control.forget(stream);
+        if never_opened {
+            self.probes.hit(Probe::OpenWithdrawn);
+        }
         self.discard(stream);
         if was_live && !never_opened {
             self.late_credit = (self.late_credit + u64::from(late)).min(u64::from(self.pool.session.size()));
@@ -153,6 +157,7 @@ impl Mux {
         self.pool.session.release(cost);
         if self.pool.session.was_used_up(now, round_trip) {
             self.pool.double();
+            self.probes.hit(Probe::SessionWindowGrown);
         }
         let (streams, frugally) = (self.streams.len(), self.is_frugal(now));
         let Some(stream) = self.streams.get_mut(id).filter(|stream| stream.state.grants()) else {

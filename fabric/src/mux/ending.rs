@@ -108,8 +108,9 @@ impl Mux {
         }
         match self.keepalive.handle_timeout(now) {
             Verdict::Wait => {}
-            Verdict::Ping => {
-                self.probes.hit(Probe::KeptAlive);
+            verdict @ (Verdict::Ping | Verdict::Forgive) => {
+                let is_forgiven = verdict == Verdict::Forgive;
+                self.probes.hit(if is_forgiven { Probe::PauseForgiven } else { Probe::KeptAlive });
                 self.release_spares();
                 self.ping(now);
             }
@@ -139,6 +140,7 @@ impl Mux {
 
     /// The peer broke the contract.
     pub(super) fn reject(&mut self, reject: Reject) {
+        self.probes.hit(reject.probe());
         self.end_now(reject.code(), Ended::Rejected(reject));
     }
 

@@ -21,6 +21,9 @@ impl Mux {
         self.release_paced(now);
         let contended = self.schedule.is_contended();
         let length = room.len().min(if contended { RECORD_BYTES_CONTENDED } else { RECORD_BYTES_MAX });
+        if contended && room.len() > length {
+            self.probes.hit(Probe::RecordKeptShort);
+        }
         let room = &mut room[..length];
         let mut written = 0;
         while !self.control.is_empty() {
@@ -48,6 +51,7 @@ impl Mux {
     /// Writes the next control frame, if it still makes sense; `None` when there is no room for it.
     fn write_control(&mut self, now: Instant, room: &mut [u8]) -> Option<usize> {
         if self.must_raise_session() {
+            self.probes.hit(Probe::SessionRaisedFirst);
             return self.write_session_update(now, room); // and then the grant
         }
         let length = match self.control.front()? {
@@ -103,7 +107,11 @@ impl Mux {
     }
 
     fn write_window_update(&mut self, now: Instant, id: StreamId, room: &mut [u8]) -> Option<usize> {
-        let delta = self.due(id).min(self.pool.grantable());
+        let due = self.due(id);
+        let delta = due.min(self.pool.grantable());
+        if delta < due {
+            self.probes.hit(Probe::GrantCut);
+        }
         let length = if delta == 0 { 0 } else { Frame::WindowUpdate { stream: id, delta }.encode(room)? };
         self.change(id, |stream| {
             stream.update_queued = false;

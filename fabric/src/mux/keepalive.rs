@@ -11,6 +11,8 @@ const PAUSE_MIN: Duration = Duration::from_secs(1);
 pub(super) enum Verdict {
     Wait,
     Ping,
+    /// A PING as well: this node stood still, and so the peer gets more time.
+    Forgive,
     Dead,
 }
 
@@ -70,6 +72,7 @@ impl Keepalive {
             Some(judge_at) if !self.graced && now.saturating_since(judge_at) >= PAUSE_MIN => {
                 self.graced = true;
                 self.judge_at = Some(now + grace);
+                return Verdict::Forgive;
             }
             Some(_) => return Verdict::Dead,
         }
@@ -139,7 +142,7 @@ mod tests {
         let mut keepalive = Keepalive::new(at(0), &Limits::default());
         assert_eq!(keepalive.handle_timeout(at(500)), Verdict::Ping);
         assert_eq!(keepalive.deadline(), at(530));
-        assert_eq!(keepalive.handle_timeout(at(600)), Verdict::Ping);
+        assert_eq!(keepalive.handle_timeout(at(600)), Verdict::Forgive);
         assert_eq!(keepalive.handle_timeout(at(700)), Verdict::Dead);
     }
 }

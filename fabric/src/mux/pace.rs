@@ -5,6 +5,7 @@
 
 use super::control::Control;
 use super::{Mux, Phase, StreamId};
+use crate::probe::Probe;
 use machine::{Duration, Instant};
 
 /// Below this, RST of the application's wait.
@@ -34,6 +35,7 @@ impl Mux {
         let is_reply = !self.streams.is_own(stream);
         let rst = Control::Rst { stream, code, is_reply };
         if self.control.has_paced() || self.own_budget.left_at_least() < RESET_MIN {
+            self.probes.hit(Probe::RstPaced);
             return self.control.pace(rst);
         }
         self.own_budget.charge();

@@ -69,6 +69,7 @@ impl Mux {
                 if self.keepalive.answered(now, token) {
                     Ok(())
                 } else {
+                    self.probes.hit(Probe::PongUnasked);
                     self.spend(now)
                 }
             }
@@ -99,9 +100,8 @@ impl Mux {
         let service = match self.judge_open(service, admit) {
             Ok(service) => service,
             Err(code) => {
-                if code == super::code::REFUSED {
-                    self.probes.hit(Probe::OpenRefused);
-                }
+                self.probes.hit(Reject::from_code(code).map_or(Probe::OpenRefused, Reject::probe));
+                self.opens_refused.count(code);
                 self.streams.peers.highest = stream.0;
                 self.spend(now)?;
                 self.own_budget.spend(now);
@@ -177,14 +177,15 @@ impl Mux {
 
     /// DATA for a closed stream. It costs nothing as far as a RST of ours may have crossed it.
     fn drop_data(&mut self, now: Instant, cost: u32) -> Result<(), Reject> {
-        self.probes.hit(Probe::LateData);
+        self.probes.hit(Kind::Data.late_probe());
         self.pool.session.release(cost);
         self.return_session_credit();
-        match self.late_credit.checked_sub(u64::from(cost)) {
-            Some(left) => self.late_credit = left,
-            None => self.spend(now)?,
+        if let Some(left) = self.late_credit.checked_sub(u64::from(cost)) {
+            self.late_credit = left;
+            return Ok(());
         }
-        Ok(())
+        self.probes.hit(Probe::LateDataCharged);
+        self.spend(now)
     }
 
     fn on_window_update(&mut self, now: Instant, id: StreamId, delta: u32) -> Result<(), Reject> {
@@ -218,6 +219,9 @@ impl Mux {
         let step = self.step(now, id, Kind::Rst)?;
         self.control.forget(id); // what we owed to it is owed no more
         if let Step::To(_) = step {
+            if state == State::Open {
+                self.probes.hit(Probe::StreamReset);
+            }
             if state == State::Opening {
                 self.own_budget.spend(now); // the peer's price of a refusal
             }
@@ -246,6 +250,9 @@ impl Mux {
     /// A cell of the state table, and its price.
     fn step(&mut self, now: Instant, id: StreamId, kind: Kind) -> Result<Step, Reject> {
         let step = self.state(id).on(kind)?;
+        if step == Step::Drop {
+            self.probes.hit(kind.late_probe());
+        }
         if step == Step::Drop || matches!(kind, Kind::Rst | Kind::WindowUpdate) {
             self.spend(now)?;
         }

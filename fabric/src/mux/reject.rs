@@ -1,5 +1,6 @@
 //! What a peer can do wrong, and the codes that say so (wire contract, 4).
 
+use crate::probe::Probe;
 use core::fmt;
 
 /// An offence of the peer's, or a refusal of one stream. Its code goes over the wire, its label into logs.
@@ -39,6 +40,21 @@ impl Reject {
             Self::StreamLimitExceeded => 22,
             Self::InvalidStreamName => 23,
             Self::ServiceDenied => 24,
+        }
+    }
+
+    /// What a side that rejects so has reached.
+    pub(crate) const fn probe(self) -> Probe {
+        match self {
+            Self::FrameInvalid => Probe::FrameInvalid,
+            Self::FrameOversize => Probe::FrameOversize,
+            Self::InvalidStreamStateTransition => Probe::StreamStateInvalid,
+            Self::UnknownStreamFrame => Probe::StreamUnknown,
+            Self::WindowCreditOverflowOrUnderflow => Probe::CreditViolated,
+            Self::Flood => Probe::Flooded,
+            Self::StreamLimitExceeded => Probe::StreamLimitExceeded,
+            Self::InvalidStreamName => Probe::StreamNameInvalid,
+            Self::ServiceDenied => Probe::ServiceDenied,
         }
     }
 

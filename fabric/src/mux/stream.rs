@@ -3,6 +3,7 @@
 use super::buffer::{ReceiveBuffer, SendBuffer};
 use super::credit::{STREAM_WINDOW_MIN, Share, Window};
 use super::{Priority, Reject, StreamId};
+use crate::probe::Probe;
 use alloc::boxed::Box;
 use machine::Instant;
 
@@ -29,6 +30,19 @@ pub(super) enum Kind {
     WindowUpdate,
     Rst,
     Close,
+}
+
+impl Kind {
+    /// What a side that gets it for a closed stream has reached.
+    pub(super) const fn late_probe(self) -> Probe {
+        match self {
+            Self::OpenAck => Probe::LateOpenAck,
+            Self::Data => Probe::LateData,
+            Self::WindowUpdate => Probe::LateWindowUpdate,
+            Self::Rst => Probe::LateRst,
+            Self::Close => Probe::LateClose,
+        }
+    }
 }
 
 /// A cell of the state table that is no offence.

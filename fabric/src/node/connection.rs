@@ -3,7 +3,7 @@
 use crate::event::SessionEnd;
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Admission, Mux, Role, code};
-use crate::probe::Probes;
+use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Peer, Received, Session, SessionError};
 use alloc::boxed::Box;
 use core::cmp::Ordering;
@@ -60,6 +60,11 @@ impl Connection {
         self.session.peer().map(|peer| peer.device).or(self.dialled.map(|dialled| dialled.device))
     }
 
+    /// Who the other side has proven to be.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.session.peer().copied()
+    }
+
     /// Whether the other side cannot have a session on it yet: this side dialled, and has not proven itself.
     pub(super) fn is_unproven_dial(&self) -> bool {
         self.dialled.is_some() && self.session.peer().is_none()
@@ -103,7 +108,15 @@ impl Connection {
     }
 
     pub(super) fn probes(&self) -> Probes {
-        self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes())
+        let mut probes = self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes());
+        if self.session.has_rekeyed() {
+            probes.hit(Probe::RecordRekeyed);
+        }
+        probes
+    }
+
+    pub(super) fn opens_refused(&self) -> mux::OpensRefused {
+        self.mux.as_ref().map_or_else(mux::OpensRefused::default, |mux| mux.opens_refused())
     }
 
     /// Whether the session's end has come, told or not.

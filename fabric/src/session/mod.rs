@@ -220,6 +220,16 @@ impl Session {
         matches!(self.state, State::Handshaking(Handshake::AwaitingMessage1 { .. }, _))
     }
 
+    /// Whether a direction's key was changed since the session came to be.
+    pub fn has_rekeyed(&self) -> bool {
+        match &self.state {
+            State::Unconfirmed(open) | State::Confirmed(open) | State::Established(open) => {
+                open.sealing.has_rekeyed() || open.opener.has_rekeyed()
+            }
+            State::Handshaking(..) | State::Ended => false,
+        }
+    }
+
     /// Whether [`fill`](Self::fill) has bytes of its own, whatever the source of plaintext has.
     pub const fn wants_fill(&self) -> bool {
         !self.held.is_empty()

@@ -41,6 +41,11 @@ impl CipherState {
         nonce
     }
 
+    /// Whether the key is not the first.
+    pub(super) const fn has_rekeyed(&self) -> bool {
+        self.nonce > self.rekey_after.get()
+    }
+
     /// Noise, 4.2: the new key is what the old one seals zeros into.
     fn rekey(&mut self) {
         let mut key = Zeroizing::new([0; 32]);
@@ -108,6 +113,11 @@ impl Opener {
         self.state.open(&mut self.buffer[HEADER_BYTES..])?;
         self.is_open = true;
         Ok(true)
+    }
+
+    /// Whether the other direction's key is not the first.
+    pub(super) const fn has_rekeyed(&self) -> bool {
+        self.state.has_rekeyed()
     }
 
     /// The plaintext of the record that opened last.

@@ -27,7 +27,7 @@ use machine::{Addr, Boot, Destination, Duration, Input, Instant, Machine, Output
 use crate::driver::{self, Driver, Owner, Ports};
 use crate::message::Endpoint;
 use crate::service::{ClientId, Config, NetStack};
-use crate::wire::{QueueDevice, Switch, mac};
+use crate::wire::{MTU_MAX, QueueDevice, Switch, mac};
 
 /// A machine that is not drained is not turned while so many outputs wait.
 const OUTPUTS_MAX: usize = 4_096;
@@ -39,6 +39,8 @@ pub struct StackConfig {
     pub host: Ipv4Addr,
     /// Where the machine inside listens.
     pub ports: Ports,
+    /// The longest packet that the host sends, up to [`MTU_MAX`]; its peers learn of it by TCP's MSS option.
+    pub mtu: u16,
     /// Sockets at a time; two are the machine's own, so at least 3.
     pub sockets_max: u16,
     /// Bytes of each connection's receive buffer; at least 1.
@@ -56,6 +58,7 @@ impl StackConfig {
         Self {
             host: host(number),
             ports: Ports::new(port),
+            mtu: MTU_MAX,
             sockets_max: defaults.sockets_max,
             tcp_receive_bytes: defaults.tcp_receive_bytes,
             tcp_send_bytes: defaults.tcp_send_bytes,
@@ -124,7 +127,7 @@ impl<M: Machine> Stacked<M> {
             user_timeout: config.user_timeout,
             ..Config::new(mac(config.host), config.host, stack_seed(&boot.seed))
         };
-        let mut stack = NetStack::new(boot.now, stack, QueueDevice::default());
+        let mut stack = NetStack::new(boot.now, stack, QueueDevice::new(config.mtu));
         let driver = Driver::new(boot.now, ClientId(0), config.ports, &mut stack);
         assert!(driver.is_ok(), "a fresh stack has two sockets, and every port but 0 is free");
         let Ok(driver) = driver else { unreachable!("asserted above") };

@@ -20,8 +20,12 @@ use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{ArpPacket, ArpRepr, EthernetAddress, EthernetFrame, EthernetProtocol};
 
-/// The longest frame: 1,500 bytes of IP and the Ethernet header.
-pub const FRAME_BYTES_MAX: usize = 1_514;
+/// The header in front of each packet of a frame.
+pub const ETHERNET_HEADER_BYTES: usize = 14;
+/// The longest packet of Ethernet.
+pub const MTU_MAX: u16 = 1_500;
+/// The longest frame.
+pub const FRAME_BYTES_MAX: usize = MTU_MAX as usize + ETHERNET_HEADER_BYTES;
 /// Frames that wait in one direction; further ones are lost, or wait in their sockets.
 const FRAMES_MAX: usize = 256;
 /// Hosts whose place is learnt; frames to further ones go to everyone.
@@ -34,13 +38,26 @@ pub const fn mac(host: Ipv4Addr) -> [u8; 6] {
 }
 
 /// A device whose other side is two queues of frames.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct QueueDevice {
     received: VecDeque<Vec<u8>>,
     sent: VecDeque<Vec<u8>>,
+    frame_bytes_max: usize,
+}
+
+impl Default for QueueDevice {
+    fn default() -> Self {
+        Self::new(MTU_MAX)
+    }
 }
 
 impl QueueDevice {
+    /// A device that sends packets of at most `mtu` bytes.
+    pub fn new(mtu: u16) -> Self {
+        let frame_bytes_max = usize::from(mtu) + ETHERNET_HEADER_BYTES;
+        Self { received: VecDeque::new(), sent: VecDeque::new(), frame_bytes_max }
+    }
+
     /// A frame has come in; it is lost when the queue is full.
     pub fn deliver(&mut self, frame: &[u8]) {
         if self.received.len() < FRAMES_MAX {
@@ -70,7 +87,7 @@ impl Device for QueueDevice {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_BYTES_MAX;
+        capabilities.max_transmission_unit = self.frame_bytes_max;
         capabilities
     }
 }

@@ -98,6 +98,13 @@ impl Pair {
         }
     }
 
+    /// What both hosts send now arrives, each not knowing what the other one sends.
+    fn cross(&mut self) {
+        let [from_0, from_1] = [self.sent(0), self.sent(1)];
+        self.deliver(1, &from_0);
+        self.deliver(0, &from_1);
+    }
+
     /// A connection from host 0 to host 1: its socket at each.
     fn connected(&mut self) -> (Handle, Handle) {
         let listener = self.open(1, &Request::TcpListen { port: PORT, backlog: 4 }).unwrap();
@@ -199,6 +206,29 @@ fn repeated_acknowledgements_do_not_send_more_than_the_window() {
     }
     assert_eq!(String::from_utf8(got).as_deref(), Ok("1and 20 bytes of text"));
     assert_eq!(pair.read(1, far), Err(Status::Finished));
+}
+
+/// smoltcp alone stalls for good here: what each end sends again is old to the other, and so is all that it acknowledges.
+#[test]
+fn acknowledgements_lost_both_ways_do_not_stall_a_connection() {
+    let mut pair = Pair::new(|_| {});
+    let sockets = <[Handle; 2]>::from(pair.connected());
+    for (at, socket) in sockets.into_iter().enumerate() {
+        assert_eq!(pair.write(at, socket, &[at as u8; 4_000]), Ok(4_000));
+    }
+    pair.cross();
+    pair.now = pair.now + Duration::from_millis(20);
+    for at in 0..2 {
+        assert!(!pair.sent(at).is_empty(), "it acknowledges, and that is lost");
+    }
+    for _ in 0..500 {
+        pair.now = pair.now + Duration::from_millis(10);
+        pair.cross();
+    }
+    for (at, socket) in sockets.into_iter().enumerate() {
+        assert_eq!(pair.room(at, socket, NO_DEADLINE), Ok(64 * 1024), "all is acknowledged");
+        assert_eq!(pair.read(at, socket), Ok(vec![1 - at as u8; 4_000]));
+    }
 }
 
 #[test]

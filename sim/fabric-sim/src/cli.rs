@@ -68,6 +68,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
+  fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
 A run that fails is run a second time; if that comes out differently, the exit code is 4.
 
@@ -80,6 +81,7 @@ Examples:
   fabric-sim sweep scenarios/flaky-hub.toml --nemesis rough --for 10m --until-failures 1
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
+  fabric-sim sweep scenarios/flaky-hub-stack.toml --world stack --seeds 0..200
   fabric-sim sweep scenarios/flaky-hub.toml --guided --seeds 0..20000 --out target/guided
 
 Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
@@ -97,14 +99,16 @@ One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
     Merge(MergeArgs),
-    /// Run a failure again from its capsule, by this build or a later one
+    /// Run a failure again from its capsule, or a node from its log, by this build or a later one
     #[command(after_help = format!("\
 Examples:
   fabric-sim replay scenarios/regressions/flaky-hub-work-done-7.capsule.json
   fabric-sim replay target/out/failure.capsule.json --format json | jq -r .replayed
+  fabric-sim replay node.log                        what `fabric-node run --record node.log` wrote
 
-Says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
+Of a capsule says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
 again to the events that resemble those of then. `gone` exits with 0, `same` and `moved` with 1, `not-applicable` with 3.
+Of a node's log says whether the node does the same to the byte (0), or where it does not (4).
 
 {EXIT_CODES}"))]
     Replay(ReplayArgs),
@@ -160,7 +164,7 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
     #[command(after_help = format!("\
 Examples:
   fabric-sim conform scenarios/first-contact.toml
-  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp --seed 7
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,stack --seed 7
   fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
 
 Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
@@ -258,7 +262,7 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Where the nodes live: in the simulator, or as processes with real sockets, in real time
+    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, or as processes with real sockets
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
     /// The cryptography that nodes get
@@ -321,6 +325,9 @@ pub(crate) struct SweepArgs {
     /// Leave the keys of the swarm table as the scenario has them
     #[arg(long)]
     pub(crate) no_swarm: bool,
+    /// Where the nodes live: sim or stack
+    #[arg(long, value_enum, default_value_t = World::Sim)]
+    pub(crate) world: World,
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
@@ -340,7 +347,7 @@ pub(crate) struct SweepArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The capsule
+    /// The capsule, or the log of a node
     pub(crate) capsule: PathBuf,
     /// What to print: a line for people to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]

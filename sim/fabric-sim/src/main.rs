@@ -18,6 +18,7 @@ mod report;
 mod scenario;
 mod shrink;
 mod slice;
+mod stack;
 mod suites;
 mod sweep;
 mod terminal;

@@ -70,6 +70,7 @@ fn json_goes_to_stdout_in_a_stable_order_and_equal_runs_give_equal_bytes() {
         "trace_hash",
         "faults",
         "checks",
+        "probes",
         "totals",
         "observations",
         "observations_omitted",

@@ -7,7 +7,7 @@ mod common;
 use common::fabric_sim;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 const SEEDS: [&str; 3] = ["1", "2", "3"];
 /// What makes a scenario small enough for a test; no other takes any notice.
@@ -32,20 +32,28 @@ fn every_scenario_loads() {
     }
 }
 
+/// The worlds that the file names and that come out the same every time.
+fn worlds(file: &Path) -> Vec<&'static str> {
+    let text = std::fs::read_to_string(file).unwrap();
+    let named = text.lines().find(|line| line.starts_with("worlds")).unwrap_or("\"sim\"");
+    ["sim", "stack"].into_iter().filter(|world| named.contains(&format!("\"{world}\""))).collect()
+}
+
 /// No times, hashes or counts: those change with every commit, and what is promised does not.
 #[test]
 fn every_scenario_passes_and_shows_the_same_stable_observations() {
     for file in scenarios() {
-        for seed in SEEDS {
+        for (world, seed) in worlds(&file).into_iter().flat_map(|world| SEEDS.map(|seed| (world, seed))) {
             let path = file.to_str().unwrap();
-            let mut args = vec!["run", path, "--seed", seed, "--suite", "model", "--format", "json"];
+            let mut args = vec!["run", path, "--seed", seed, "--world", world, "--suite", "model", "--format", "json"];
             for (_, smaller) in SMALLER.iter().filter(|(name, _)| file.file_stem().is_some_and(|stem| stem == *name)) {
                 args.extend(["--set", smaller]);
             }
             let ran = fabric_sim(&args);
             assert_eq!(ran.code, Some(0), "{}", ran.stderr);
             let result: Value = serde_json::from_str(&ran.stdout).unwrap();
-            let name = format!("{}-{seed}", result["scenario"].as_str().unwrap());
+            let place = if world == "sim" { String::new() } else { format!("-{world}") };
+            let name = format!("{}{place}-{seed}", result["scenario"].as_str().unwrap());
             insta::with_settings!({ snapshot_suffix => name, prepend_module_to_snapshot => false, omit_expression => true }, {
                 insta::assert_json_snapshot!("observations", stable(&result));
             });

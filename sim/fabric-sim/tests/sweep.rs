@@ -146,6 +146,53 @@ fn the_union_of_shards_is_the_whole_whatever_the_order() {
     }
 }
 
+/// No run of so few records changes a key.
+#[test]
+fn what_some_run_must_reach_and_none_does_fails_the_sweep_and_the_merge_of_its_shards() {
+    let dir = empty_dir("unreached");
+    let run = |name: &str, args: &[&str]| {
+        let out = dir.join(name);
+        let wanted = "check.sometimes=['record-rekeyed', 'dial-paced']";
+        let known = ["--seeds", "0..6", "--format", "json", "--out", text(&out), "--set", wanted];
+        (sweep(CONTACT, &[&known[..], args].concat()), out.join("results.jsonl"))
+    };
+    let (whole, _) = run("whole", &[]);
+    assert_eq!(whole.code, Some(1), "{}", whole.stderr);
+    assert!(whole.stderr.contains("NEVER REACHED  record-rekeyed: 6 runs"), "{}", whole.stderr);
+    assert!(!whole.stderr.contains("NEVER REACHED  dial-paced"), "{}", whole.stderr);
+    let result = json(&whole);
+    assert_eq!(result["unreached"], serde_json::json!(["record-rekeyed"]));
+    assert_eq!((&result["passed"], &result["probes"]["dial-paced"]), (&6.into(), &6.into()));
+    let parts = [1, 2].map(|k| run(&format!("part-{k}"), &["--shard", &format!("{k}/2")]));
+    assert!(parts.iter().all(|(ran, _)| ran.code == Some(0)), "the other shard may reach it");
+    let merged = fabric_sim(&["merge", text(&parts[0].1), text(&parts[1].1), "--format", "json"]);
+    assert_eq!(merged.code, Some(1), "{}", merged.stderr);
+    let merged = json(&merged);
+    assert_eq!((&merged["probes"], &merged["unreached"]), (&result["probes"], &result["unreached"]));
+}
+
+#[test]
+fn a_single_run_shows_what_it_reached_and_fails_for_none_of_it() {
+    let wanted = "check.sometimes=['record-rekeyed', 'dial-paced']";
+    let ran = fabric_sim(&["run", CONTACT, "--set", wanted, "--format", "json"]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    let result = json(&ran);
+    let sometimes = result["checks"].as_array().unwrap().iter().filter(|check| check["kind"] == "sometimes");
+    let seen: Vec<_> = sometimes.map(|check| (check["verdict"].as_str(), check["detail"].as_str())).collect();
+    let not_reached = "not reached; a sweep judges whether it ever is";
+    assert_eq!(seen, [(Some("not-judged"), Some(not_reached)), (Some("held"), Some("reached"))]);
+    let reached = |name: &str| result["probes"].as_array().unwrap().contains(&name.into());
+    assert!(reached("dial-paced") && !reached("record-rekeyed"), "{}", result["probes"]);
+}
+
+/// What was reached before a crash counts, though the machine is gone.
+#[test]
+fn a_crash_does_not_forget_what_was_reached() {
+    let gone = ["--set", "faults.timeline=[{ at = '9s', crash = 'hub' }, { at = '9s', crash = 'phone' }]"];
+    let whole = json(&fabric_sim(&[&["run", CONTACT, "--format", "json"], &gone[..]].concat()));
+    assert!(whole["probes"].as_array().unwrap().contains(&"dial-paced".into()), "{}", whole["probes"]);
+}
+
 #[test]
 fn one_run_with_two_hashes_is_nondeterminism() {
     let dir = empty_dir("two-hashes");

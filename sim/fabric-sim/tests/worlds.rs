@@ -18,9 +18,9 @@ use std::time::{Duration, Instant};
 /// Longer than any of this takes on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-fn agree(scenario: &str) -> Value {
+fn agree(scenario: &str, worlds: &str) -> Value {
     let file = format!("../../scenarios/{scenario}.toml");
-    let ran = fabric_sim(&["conform", &file, "--worlds", "sim,tcp", "--format", "json"]);
+    let ran = fabric_sim(&["conform", &file, "--worlds", worlds, "--format", "json"]);
     assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
     let result: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!((&result["verdict"], &result["differences"]), (&"agree".into(), &Value::Array(Vec::new())));
@@ -29,18 +29,57 @@ fn agree(scenario: &str) -> Value {
 
 #[test]
 fn first_contact_shows_the_same_over_real_sockets() {
-    let result = agree("first-contact");
+    let result = agree("first-contact", "sim,tcp");
     assert_eq!((&result["subjects"], &result["observations"]), (&3.into(), &5.into()));
 }
 
 #[test]
 fn a_killed_and_restarted_process_shows_what_a_simulated_one_does() {
-    agree("restarted-midway");
+    agree("restarted-midway", "sim,tcp");
+}
+
+#[test]
+fn faults_below_tcp_show_the_same_to_applications_as_faults_of_pipes() {
+    const WITH_STACK: [&str; 15] = [
+        "bulk-beside-urgent",
+        "clock-chaos",
+        "cut-off-midway",
+        "first-contact",
+        "flaky-hub-stack",
+        "one-way-partition",
+        "partition-and-heal",
+        "paused-midway",
+        "paused-phone",
+        "restarted-midway",
+        "restarted-peer-returns",
+        "slow-reader",
+        "strangers-denied",
+        "unplugged-midway",
+        "unread-streams",
+    ];
+    for scenario in WITH_STACK {
+        agree(scenario, "sim,stack");
+    }
+}
+
+#[test]
+fn what_stack_mode_cannot_do_is_refused_before_anything_runs() {
+    let refused = |args: &[&str], why: &str| {
+        let ran = fabric_sim(args);
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains(why), "{args:?}: {}", ran.stderr);
+    };
+    let hub = "../../scenarios/flaky-hub.toml";
+    refused(&["run", "../../scenarios/impostor.toml", "--world", "stack"], "it has no attackers");
+    refused(&["run", hub, "--world", "stack", "--nemesis", "calm"], "it has no `--nemesis`");
+    refused(&["sweep", hub, "--world", "stack", "--nemesis", "calm"], "it has no `--nemesis`");
+    refused(&["sweep", hub, "--world", "tcp"], "seeds mean nothing to it");
+    refused(&["sweep", hub, "--world", "stack", "--set", "links.default.mtu=500"], "an announce");
 }
 
 #[test]
 fn a_hundred_streams_that_nobody_reads_show_the_same() {
-    let result = agree("unread-streams");
+    let result = agree("unread-streams", "sim,tcp");
     assert_eq!((&result["subjects"], &result["observations"]), (&104.into(), &106.into()));
 }
 
@@ -66,7 +105,7 @@ fn what_real_sockets_cannot_do_is_refused_before_anything_runs() {
     };
     let clocks = "../../scenarios/clock-chaos.toml";
     refused(&["run", clocks, "--world", "tcp"], "its clocks do not change while they run");
-    refused(&["conform", clocks], "name `sim` and another world");
+    refused(&["conform", "../../scenarios/flapping-link.toml"], "name `sim` and another world");
     refused(&["conform", clocks, "--worlds", "sim,tcp"], "add it to its `worlds`");
     refused(&["conform", clocks, "--worlds", "sim,mars"], "invalid value");
     refused(&["check", clocks, "--set", "worlds=['sim','tcp']"], "the world `tcp` cannot run this");

@@ -1,11 +1,13 @@
 //! What a frame is, told before smoltcp sees it; and the device that hands smoltcp one frame. Trusts no byte.
 
+use alloc::vec::Vec;
 use core::net::Ipv4Addr;
 
 use smoltcp::phy::{ChecksumCapabilities, Device, DeviceCapabilities, RxToken};
 use smoltcp::time::Instant;
 use smoltcp::wire::{
     ArpPacket, ArpRepr, EthernetFrame, EthernetProtocol, IpProtocol, Ipv4Packet, TcpControl, TcpPacket, TcpRepr,
+    TcpSeqNumber,
 };
 
 use crate::message::Endpoint;
@@ -14,11 +16,11 @@ use crate::message::Endpoint;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
     /// A peer opens a connection.
-    Syn { ends: Ends, window_scale: u8 },
+    Syn { ends: Ends, sequence: u32, window_scale: u8 },
     /// A peer answers to the opening of a connection.
-    SynAck { ends: Ends, window_scale: u8, acknowledged: u32 },
+    SynAck { ends: Ends, sequence: u32, window_scale: u8, acknowledged: u32 },
     /// A peer acknowledges. Only when the segment says nothing else, `is_pure`, is its checksum verified.
-    Ack { ends: Ends, acknowledged: u32, window: u16, is_pure: bool },
+    Ack { ends: Ends, sequence: u32, acknowledged: u32, window: u16, is_pure: bool },
     /// A neighbour says who it is, in a question to us or an answer.
     Arp { from: Ipv4Addr },
     /// Anything else.
@@ -62,19 +64,46 @@ fn tcp(payload: &[u8], own: Ipv4Addr) -> Option<Kind> {
     let (from, to) = (ip.src_addr().into(), ip.dst_addr().into());
     let local = Endpoint { host: own, port: segment.dst_port() };
     let ends = Ends { local, remote: Endpoint { host: ip.src_addr(), port: segment.src_port() } };
+    let sequence = segment.seq_number().0.cast_unsigned();
     let acknowledged = segment.ack_number().0.cast_unsigned();
     if !segment.payload().is_empty() {
         let window = segment.window_len();
-        return segment.ack().then_some(Kind::Ack { ends, acknowledged, window, is_pure: false });
+        return segment.ack().then_some(Kind::Ack { ends, sequence, acknowledged, window, is_pure: false });
     }
     let repr = TcpRepr::parse(&segment, &from, &to, &ChecksumCapabilities::default()).ok()?;
     let (window, window_scale) = (repr.window_len, repr.window_scale.unwrap_or(0));
     match (repr.control, repr.ack_number) {
-        (TcpControl::Syn, None) => Some(Kind::Syn { ends, window_scale }),
-        (TcpControl::Syn, Some(_)) => Some(Kind::SynAck { ends, window_scale, acknowledged }),
-        (control, Some(_)) => Some(Kind::Ack { ends, acknowledged, window, is_pure: control == TcpControl::None }),
+        (TcpControl::Syn, None) => Some(Kind::Syn { ends, sequence, window_scale }),
+        (TcpControl::Syn, Some(_)) => Some(Kind::SynAck { ends, sequence, window_scale, acknowledged }),
+        (control, Some(_)) => {
+            Some(Kind::Ack { ends, sequence, acknowledged, window, is_pure: control == TcpControl::None })
+        }
         (_, None) => None,
     }
+}
+
+/// What `frame`, a TCP segment, acknowledges and nothing else of it, as if sent at `sequence`; `None` when it is damaged.
+pub(super) fn bare_ack(frame: &[u8], sequence: u32) -> Option<Vec<u8>> {
+    let ip = Ipv4Packet::new_checked(EthernetFrame::new_checked(frame).ok()?.payload()).ok()?;
+    let segment = TcpPacket::new_checked(ip.payload()).ok()?;
+    let (from, to) = (ip.src_addr(), ip.dst_addr());
+    if !ip.verify_checksum() || !segment.verify_checksum(&from.into(), &to.into()) {
+        return None;
+    }
+    let mut ack = TcpRepr::parse(&segment, &from.into(), &to.into(), &ChecksumCapabilities::ignored()).ok()?;
+    ack.control = TcpControl::None;
+    ack.seq_number = TcpSeqNumber(sequence.cast_signed());
+    ack.payload = &[];
+    let headers = EthernetFrame::<&[u8]>::header_len() + usize::from(ip.header_len());
+    let mut bare = frame.get(..headers)?.to_vec();
+    bare.resize(headers + ack.buffer_len(), 0);
+    let mut ethernet = EthernetFrame::new_unchecked(&mut bare);
+    let mut ip = Ipv4Packet::new_unchecked(ethernet.payload_mut());
+    ip.set_total_len((usize::from(ip.header_len()) + ack.buffer_len()) as u16);
+    ip.fill_checksum();
+    let mut segment = TcpPacket::new_unchecked(ip.payload_mut());
+    ack.emit(&mut segment, &from.into(), &to.into(), &ChecksumCapabilities::default());
+    Some(bare)
 }
 
 /// `device`, but what it receives is `frame`, once.

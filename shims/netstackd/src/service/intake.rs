@@ -26,9 +26,10 @@ impl<D: Device> NetStack<D> {
             self.spare = frame;
             return true;
         }
-        let mut one = OneFrame { device: &mut self.device, frame: Some(&frame) };
-        let at = smoltcp_time(now);
-        let is_taken = self.iface.poll_ingress_single(at, &mut one, &mut self.sockets) != PollIngressSingleResult::None;
+        if let Some(ack) = self.overdue_ack(&frame) {
+            self.hand(now, &ack);
+        }
+        let is_taken = self.hand(now, &frame);
         if let Some(fresh) = fresh {
             self.after_syn(fresh);
         }
@@ -39,6 +40,24 @@ impl<D: Device> NetStack<D> {
             self.frame = Some(frame);
         }
         is_taken
+    }
+
+    /// Hands smoltcp a frame; false when there is no room for an answer to it.
+    fn hand(&mut self, now: Instant, frame: &[u8]) -> bool {
+        let mut one = OneFrame { device: &mut self.device, frame: Some(frame) };
+        let at = smoltcp_time(now);
+        self.iface.poll_ingress_single(at, &mut one, &mut self.sockets) != PollIngressSingleResult::None
+    }
+
+    /// What an old segment acknowledges, where smoltcp would not see it: see [`Connection::is_overdue`].
+    fn overdue_ack(&mut self, frame: &[u8]) -> Option<Vec<u8>> {
+        let Kind::Ack { ends, sequence, acknowledged, .. } = frame::classify(frame, self.config.host) else {
+            return None;
+        };
+        let connection = self.table.find(&self.sockets, ends)?;
+        let next = connection.next_expected(&self.sockets);
+        let is_overdue = connection.is_overdue(&self.sockets, sequence, acknowledged);
+        is_overdue.then(|| frame::bare_ack(frame, next)).flatten()
     }
 
     fn receive(&mut self, now: Instant) -> Option<Vec<u8>> {
@@ -52,14 +71,14 @@ impl<D: Device> NetStack<D> {
     /// Looks at a frame before smoltcp does: whether smoltcp shall, and the socket that was made for it.
     fn before(&mut self, now: Instant, frame: &[u8]) -> (bool, Option<Fresh>) {
         match frame::classify(frame, self.config.host) {
-            Kind::Syn { ends, window_scale } => return self.before_syn(now, ends, window_scale),
-            Kind::SynAck { ends, window_scale, acknowledged } => {
+            Kind::Syn { ends, sequence, window_scale } => return self.before_syn(now, ends, sequence, window_scale),
+            Kind::SynAck { ends, sequence, window_scale, acknowledged } => {
                 if let Some(connection) = self.table.find(&self.sockets, ends) {
-                    connection.window_scale = window_scale;
+                    connection.on_syn(sequence, window_scale);
                     connection.on_ack(acknowledged);
                 }
             }
-            Kind::Ack { ends, acknowledged, window, is_pure } => {
+            Kind::Ack { ends, acknowledged, window, is_pure, .. } => {
                 let mss = self.mtu.saturating_sub(TCP_HEADERS_BYTES);
                 let Some(connection) = self.table.find(&self.sockets, ends) else { return (true, None) };
                 connection.on_ack(acknowledged);
@@ -75,7 +94,7 @@ impl<D: Device> NetStack<D> {
     }
 
     /// Makes a socket that listens for this one SYN, unless it belongs to a connection or to no listener.
-    fn before_syn(&mut self, now: Instant, ends: Ends, window_scale: u8) -> (bool, Option<Fresh>) {
+    fn before_syn(&mut self, now: Instant, ends: Ends, sequence: u32, window_scale: u8) -> (bool, Option<Fresh>) {
         if self.has_connection(ends) {
             return (true, None);
         }
@@ -87,7 +106,7 @@ impl<D: Device> NetStack<D> {
         let listens = socket.listen((IpAddress::Ipv4(ends.local.host), ends.local.port));
         assert!(listens.is_ok(), "a new socket listens on any port but 0, which no listener has");
         let mut connection = Connection::new(now, self.sockets.add(socket), ends.remote);
-        connection.window_scale = window_scale;
+        connection.on_syn(sequence, window_scale);
         (true, Some(Fresh { port: ends.local.port, connection }))
     }
 

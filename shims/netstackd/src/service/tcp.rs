@@ -34,8 +34,12 @@ pub(super) struct Connection {
     pub(super) end: Option<Status>,
     /// How many bytes the client has written.
     written: u64,
+    /// How many bytes the client has read.
+    read: u64,
+    /// The sequence number of the first byte that the peer sends.
+    peer_first: u32,
     /// The peer's (RFC 7323).
-    pub(super) window_scale: u8,
+    window_scale: u8,
     acks: Acks,
     watch: Watch,
 }
@@ -65,7 +69,7 @@ impl Connection {
     pub(super) fn new(now: Instant, socket: SocketHandle, remote: Endpoint) -> Self {
         let watch = Watch { state: State::Closed, acknowledged: 0, since: now, owes: true, asks: false };
         let (is_connected, peer_finished, is_finishing) = (false, false, false);
-        let (window_scale, acks) = (0, Acks::default());
+        let (read, peer_first, window_scale, acks) = (0, 0, 0, Acks::default());
         Self {
             socket,
             remote,
@@ -74,6 +78,8 @@ impl Connection {
             is_finishing,
             end: None,
             written: 0,
+            read,
+            peer_first,
             window_scale,
             acks,
             watch,
@@ -116,6 +122,39 @@ impl Connection {
         }
     }
 
+    /// The peer has opened its half.
+    pub(super) const fn on_syn(&mut self, sequence: u32, window_scale: u8) {
+        self.peer_first = sequence.wrapping_add(1);
+        self.window_scale = window_scale;
+    }
+
+    /// The sequence number of what is expected next of the peer.
+    pub(super) fn next_expected(&self, sockets: &SocketSet<'static>) -> u32 {
+        let socket = sockets.get::<tcp::Socket<'_>>(self.socket);
+        let received = self.read + socket.recv_queue() as u64 + u64::from(self.peer_finished);
+        self.peer_first.wrapping_add(received as u32)
+    }
+
+    /// The sequence number of the first byte that the peer has not acknowledged.
+    fn unacknowledged(&self, sockets: &SocketSet<'static>) -> u32 {
+        let queued = sockets.get::<tcp::Socket<'_>>(self.socket).send_queue();
+        self.acks.first.wrapping_add((self.written - queued as u64) as u32)
+    }
+
+    /// Whether a segment at `sequence`, which is older than what is expected and not older than a window, acknowledges
+    /// something new.
+    ///
+    /// smoltcp 0.14 answers an old segment and reads nothing of it (as RFC 9293, 3.10.7.4, has it), and what it says from
+    /// where it retransmits is old to its peer: the RFC's SND.NXT stays, smoltcp's goes back. When each end retransmits
+    /// what the other one has, because acknowledgements were lost both ways, neither ever hears the other again.
+    pub(super) fn is_overdue(&self, sockets: &SocketSet<'static>, sequence: u32, acknowledged: u32) -> bool {
+        let socket = sockets.get::<tcp::Socket<'_>>(self.socket);
+        let age = self.next_expected(sockets).wrapping_sub(sequence) as usize;
+        let news = acknowledged.wrapping_sub(self.unacknowledged(sockets)) as usize;
+        let is_old = (1..=socket.recv_capacity()).contains(&age);
+        self.is_connected && is_old && (1..=socket.send_queue() + 1).contains(&news)
+    }
+
     /// The peer has acknowledged something, or has only seemed to.
     pub(super) fn on_ack(&mut self, acknowledged: u32) {
         if !self.is_connected {
@@ -137,7 +176,7 @@ impl Connection {
         mss: usize,
     ) -> bool {
         let socket = sockets.get::<tcp::Socket<'_>>(self.socket);
-        let so_far = self.acks.first.wrapping_add((self.written - socket.send_queue() as u64) as u32);
+        let so_far = self.unacknowledged(sockets);
         let is_small = (usize::from(window) << self.window_scale) < mss.min(socket.send_capacity());
         let is_repeated = self.acks.last == (acknowledged, window);
         self.acks.repeated = if is_repeated { self.acks.repeated.saturating_add(1) } else { 0 };
@@ -189,9 +228,12 @@ impl Connection {
     }
 
     /// The next bytes, at most as many as fit into `into`.
-    pub(super) fn read(&self, sockets: &mut SocketSet<'static>, into: &mut [u8]) -> Result<usize, Status> {
+    pub(super) fn read(&mut self, sockets: &mut SocketSet<'static>, into: &mut [u8]) -> Result<usize, Status> {
         match sockets.get_mut::<tcp::Socket<'_>>(self.socket).recv_slice(into) {
-            Ok(count) if count > 0 && self.is_connected => Ok(count),
+            Ok(count) if count > 0 && self.is_connected => {
+                self.read += count as u64;
+                Ok(count)
+            }
             _ => Err(match self.end {
                 Some(end) => end,
                 None if self.peer_finished => Status::Finished,

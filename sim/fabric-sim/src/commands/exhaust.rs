@@ -10,8 +10,8 @@ use crate::report::{program, quoted};
 use crate::scenario::{self, Scenario};
 use crate::sweep::{self, Bounds, Ended, Header, Line, Stopwatch, Tally};
 use crate::terminal::{Paint, Terminal};
-use crate::worlds::play_with;
 use crate::worlds::sim::Extras;
+use crate::worlds::{World, play_with};
 use serde_json::{Value, json};
 use std::rc::Rc;
 
@@ -31,7 +31,7 @@ pub(super) fn exhaust(args: &ExhaustArgs, terminal: &Terminal) -> Result<(), Exi
     terminal.say(&head(&name, &hash, args, &cases, known.len()));
     listen(terminal)?;
     let watch = Stopwatch::start();
-    let bounds = Bounds { jobs: jobs(args.jobs), millis_max: None, failures_max: None };
+    let bounds = Bounds { jobs: jobs(args.jobs), millis_max: None, failures_max: None, is_quiet: false };
     let mut teller = Teller::default();
     let mut told = |line: &Line| teller.tell(line, terminal);
     let (tally, ended) = sweep::run(&cases, bounds, known, journal.as_mut(), &INTERRUPTED, terminal, &mut told)
@@ -55,7 +55,10 @@ pub(super) fn exhaust(args: &ExhaustArgs, terminal: &Terminal) -> Result<(), Exi
         terminal.say("interrupted: with the same --out the same command goes on from here");
         return Err(Exit::Interrupted);
     }
-    if tally.exit() == Exit::Held { Ok(()) } else { Err(tally.exit()) }
+    match tally.exit(&[]) {
+        Exit::Held => Ok(()),
+        exit => Err(exit),
+    }
 }
 
 fn load(args: &ExhaustArgs, terminal: &Terminal) -> Result<(Base, String), Exit> {
@@ -78,6 +81,8 @@ fn header(args: &ExhaustArgs, name: &str, hash: &str) -> Header {
         scenario_hash: format!("{hash} exhaust seed {}", args.seed),
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
+        world: World::Sim.to_string(),
+        sometimes: Vec::new(),
     }
 }
 

@@ -65,7 +65,7 @@ pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal:
     terminal.say(&found::summary(&name, &tally, &found, watch.millis(), terminal));
     let kept = count(guided.kept(), "run");
     terminal.say(&format!("reached   {}, by {kept} that are kept", count(guided.reached(), "combination")));
-    match (is_complete, tally.exit()) {
+    match (is_complete, tally.exit(&[])) {
         (false, _) => Err(Exit::Interrupted),
         (true, Exit::Held) => Ok(()),
         (true, exit) => Err(exit),
@@ -96,6 +96,7 @@ fn search(
         let bounds = Bounds {
             millis_max: plan.bounds.millis_max.map(|most| most.saturating_sub(watch.millis())),
             failures_max: plan.bounds.failures_max.map(|most| most.saturating_sub(failed)),
+            is_quiet: true,
             ..plan.bounds
         };
         if bounds.millis_max == Some(0) || bounds.failures_max == Some(0) {

@@ -9,7 +9,7 @@ use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
 use crate::worlds::sim::{Extras, Run};
-use crate::worlds::{World, play, play_with, tcp};
+use crate::worlds::{World, play_with, simulate, tcp};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
 use std::cell::RefCell;
@@ -25,6 +25,7 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
     let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
+    refuse_what_lacks(args, &head, terminal)?;
     if args.world == World::Tcp {
         return run_tcp(args, &head, terminal);
     }
@@ -33,11 +34,14 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
         Exit::Usage
     })?;
     let watch = Stopwatch::start();
-    let run = play(&drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
+    let run = simulate(args.world, &drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
     let wall = watch.millis();
     finish_trace(trace, terminal)?;
     let mut recorded = None;
     let exit = judge(&run, || {
+        if args.world != World::Sim {
+            return simulate(args.world, &drawn, args.seed, args.suite, None).equals(&run);
+        }
         let extras = Extras::explaining(Ledger::default());
         recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, extras)).equals(&run)
     });
@@ -51,15 +55,24 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     report(args, &head, &run, exit, &Told { wall, why }, terminal)
 }
 
+/// Ends the program when the world that was asked for cannot run this.
+fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+    let unknown = [
+        (args.world != World::Sim && args.nemesis.is_some(), "--nemesis"),
+        (args.world == World::Tcp && args.trace.is_some(), "--trace"),
+    ];
+    let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    match unknown.or_else(|| scenario::lacks(args.world, &head.scenario)) {
+        None => Ok(()),
+        Some(lack) => {
+            terminal.say(&format!("error: the world `{}` cannot run this: {lack}", args.world));
+            Err(Exit::Usage)
+        }
+    }
+}
+
 /// Real processes and sockets take no trace, and a second run would be another one.
 fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
-    let unknown = [(args.nemesis.is_some(), "--nemesis"), (args.trace.is_some(), "--trace")];
-    let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
-    let lack = unknown.or_else(|| scenario::tcp_lacks(&head.scenario));
-    if let Some(lack) = lack {
-        terminal.say(&format!("error: the world `tcp` cannot run this: {lack}"));
-        return Err(Exit::Usage);
-    }
     if let Some(dir) = &args.out {
         make_dir(dir).map_err(|error| {
             terminal.say(&format!("error: {error}"));

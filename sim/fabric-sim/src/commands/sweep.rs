@@ -7,7 +7,7 @@ use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
 use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
 use crate::terminal::Terminal;
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,6 +23,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
         terminal.say(invalid.render(terminal.style()).trim_end());
         Exit::Usage
     })?;
+    refuse_what_lacks(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let about = about(args, &loaded);
     let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
     if args.guided {
@@ -54,7 +55,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
         terminal.say(&format!("interrupted: {next}"));
         return Err(Exit::Interrupted);
     }
-    finish(tally.exit())
+    finish(tally.exit(about.wanted()))
 }
 
 pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
@@ -66,7 +67,7 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
             let shown = file.display();
             return Err(usage(
                 terminal,
-                &format!("`{shown}` is of another scenario, build or suite than the files before it"),
+                &format!("`{shown}` is of another scenario, build, suite or world than the files before it"),
             ));
         }
         for line in lines {
@@ -75,13 +76,14 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
     }
     let Some(header) = header else { return Err(Exit::Usage) };
     let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
+    let world = if header.world == World::Stack.to_string() { World::Stack } else { World::Sim };
     let path = format!("scenarios/{}.toml", header.scenario);
-    let about = About { header, path, suite, overrides: Vec::new() };
+    let about = About { header, path, suite, world, is_part: false, overrides: Vec::new() };
     if let Some(out) = &args.out {
         write(out, &about.header, &tally, terminal)?;
     }
     show(&about, &tally, args.format, true, None, terminal)?;
-    finish(tally.exit())
+    finish(tally.exit(about.wanted()))
 }
 
 fn finish(exit: Exit) -> Result<(), Exit> {
@@ -110,19 +112,37 @@ fn about(args: &SweepArgs, loaded: &Loaded) -> About {
         scenario_hash: loaded.scenario.hash(),
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
+        world: args.world.to_string(),
+        sometimes: loaded.scenario.checks.sometimes.clone(),
     };
-    About { header, path: args.scenario.display().to_string(), suite: args.suite, overrides: args.overrides.clone() }
+    let is_part = args.shard.is_some_and(|(_, shards)| shards > 1);
+    let (path, overrides) = (args.scenario.display().to_string(), args.overrides.clone());
+    About { header, path, suite: args.suite, world: args.world, is_part, overrides }
+}
+
+fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {
+    let is_asked = [
+        (!args.world.is_simulated(), "seeds mean nothing to it"),
+        (args.world != World::Sim && args.nemesis.is_some(), "it has no `--nemesis`"),
+    ];
+    let lack = is_asked.into_iter().find_map(|(is_asked, why)| is_asked.then(|| why.to_owned()));
+    match lack.or_else(|| scenario::lacks(args.world, &loaded.scenario)) {
+        None => Ok(()),
+        Some(lack) => Err(format!("the world `{}` cannot sweep this: {lack}", args.world)),
+    }
 }
 
 fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
     let shard = args.shard.unwrap_or((0, 1));
     let mut regressions = sweep::regressions(&args.scenario, &loaded.scenario.name)?;
-    regressions.retain(|task| task.seed % shard.1 == shard.0);
+    // They failed in the simulator, and in another world their seeds are others like any.
+    regressions.retain(|task| args.world == World::Sim && task.seed % shard.1 == shard.0);
     let swarm = !args.no_swarm && !loaded.scenario.swarm.is_empty();
     let all = if args.time.is_some() { (0, u64::MAX) } else { (0, 1_000) };
     Ok(Plan {
         loaded,
         suite: args.suite,
+        world: args.world,
         mode: Mode { swarm, nemesis: args.nemesis },
         once: args.once,
         regressions,
@@ -132,6 +152,7 @@ fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
             jobs: jobs(args.jobs),
             millis_max: args.time.map(|time| time.0 / 1_000_000),
             failures_max: args.until_failures.map(core::num::NonZeroU64::get),
+            is_quiet: false,
         },
     })
 }
@@ -155,7 +176,9 @@ fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
     let seeds = if until == u64::MAX { format!("{from}..") } else { format!("{from}..{until}") };
     let shard =
         if plan.shard.1 > 1 { format!(", shard {} of {}", plan.shard.0 + 1, plan.shard.1) } else { String::new() };
-    terminal.say(&format!("seeds     {seeds}, {}{shard}, {} suite, {} jobs", plan.mode, plan.suite, plan.bounds.jobs));
+    let place = if plan.world == World::Sim { String::new() } else { format!(", world {}", plan.world) };
+    let (mode, suite, jobs) = (plan.mode, plan.suite, plan.bounds.jobs);
+    terminal.say(&format!("seeds     {seeds}, {mode}{shard}, {suite} suite{place}, {jobs} jobs"));
     terminal.say(&format!("build     {}", header.build));
     if known > 0 {
         terminal.say(&format!("resumed   {known} runs are there already"));

@@ -29,7 +29,7 @@ fn search(pairs: u64, loses: Loses, jobs: usize, known: Vec<Line>) -> Tally {
         play_tampered(scenario, limits, SEED, extras, loses)
     };
     let cases = Cases::of(base(HELLO), pairs, &player).unwrap();
-    let bounds = Bounds { jobs, millis_max: None, failures_max: None };
+    let bounds = Bounds { jobs, millis_max: None, failures_max: None, is_quiet: true };
     let (terminal, never) = (Terminal::plain(100), AtomicBool::new(false));
     let (tally, ended) = sweep::run(&cases, bounds, known, None, &never, &terminal, &mut |_| {}).unwrap();
     assert_eq!((ended, tally.counts().runs), (Ended::Complete, cases.singles() + pairs));

@@ -6,6 +6,7 @@ use super::{
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::scenario::units::Nanos;
+use fabric::probe::Probes;
 use scenario_actor::{Observation, WorkSeen};
 use serde::Serialize;
 use sim::Time;
@@ -233,8 +234,9 @@ impl Judge {
         true
     }
 
-    /// All verdicts of a run that ended at `end`, in the scenario's order.
-    pub(crate) fn verdicts(self, end: Time) -> Vec<Verdict> {
+    /// All verdicts of a run that ended at `end`, in the scenario's order. `probes` are those that were reached, where that
+    /// is known.
+    pub(crate) fn verdicts(self, end: Time, probes: Option<Probes>) -> Vec<Verdict> {
         let scenario = &self.scenario;
         let judged = self.checks.into_iter().map(|judged| {
             let conclude = || match judged.by {
@@ -256,11 +258,20 @@ impl Judge {
             name: name.clone(),
             kind: Kind::Sometimes,
             by: None,
-            outcome: Outcome::NotJudged("not judged in a single run".into()),
+            outcome: sometimes(name, probes),
             place: String::new(),
             subject: String::new(),
         });
         judged.chain(sometimes).collect()
+    }
+}
+
+/// A single run may or may not reach what some run of a sweep must.
+fn sometimes(name: &str, probes: Option<Probes>) -> Outcome {
+    match probes {
+        None => Outcome::NotJudged("nodes are looked into in the simulator only".into()),
+        Some(probes) if probes.iter().any(|probe| probe.label() == name) => Outcome::Held("reached".into()),
+        Some(_) => Outcome::NotJudged("not reached; a sweep judges whether it ever is".into()),
     }
 }
 

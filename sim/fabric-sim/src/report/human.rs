@@ -28,6 +28,7 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
         count(scenario.faults.len() as u64, "planned fault"),
         match head.world {
             World::Sim => format!("{} of virtual time", scenario.stop_at),
+            World::Stack => format!("{} of virtual time, on simulated Ethernet", scenario.stop_at),
             World::Tcp => format!("at most {} of real time", scenario.stop_at),
         },
     ];
@@ -81,7 +82,7 @@ fn verdict_line(place: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Te
     let (whole, millis) = (wall_ms / 1_000, wall_ms % 1_000);
     let ended = seconds(run.ended.as_nanos());
     let facts = match place {
-        World::Sim => format!(
+        World::Sim | World::Stack => format!(
             "{ended} virtual in {whole}.{millis:03}s, {}, trace {:016x}",
             count(run.events, "event"),
             run.trace_hash
@@ -210,15 +211,17 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
         _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
-        _ => format!(
-            "{}  {command}\n{}       {}\n{}     {}\n{}      {command} --trace trace.jsonl",
-            title("reproduce:"),
-            title("why:"),
-            head.slice(),
-            title("shrink:"),
-            head.shrink(),
-            title("trace:")
-        ),
+        _ => {
+            let line =
+                |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));
+            let (why, shrink) = (line("why:", head.slice()), line("shrink:", head.shrink()));
+            let again = if head.world == World::Sim { why + &shrink } else { String::new() };
+            format!(
+                "{}  {command}{again}{}",
+                title("reproduce:"),
+                line("trace:", format!("{command} --trace trace.jsonl"))
+            )
+        }
     }
 }
 

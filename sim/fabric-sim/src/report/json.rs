@@ -6,8 +6,8 @@ use super::Head;
 use crate::cli::Exit;
 use crate::oracles::{Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
-use crate::worlds::World;
 use crate::worlds::sim::Run;
+use fabric::probe::Probe;
 use serde_json::{Map, Value, json};
 
 /// The version of this format.
@@ -30,6 +30,7 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
         "trace_hash": trace_hash(head, run),
         "faults": faults(run),
         "checks": run.verdicts.iter().map(check).collect::<Vec<_>>(),
+        "probes": run.probes.iter().map(Probe::label).collect::<Vec<_>>(),
         "totals": {
             "nodes": head.scenario.nodes.len(),
             "sessions_up": run.totals.sessions_up,
@@ -47,7 +48,7 @@ pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
 
 /// Nothing of the real world has a trace.
 fn trace_hash(head: &Head, run: &Run) -> Option<String> {
-    (head.world == World::Sim).then(|| format!("{:016x}", run.trace_hash))
+    head.world.is_simulated().then(|| format!("{:016x}", run.trace_hash))
 }
 
 const fn verdict(exit: Exit) -> &'static str {

@@ -50,10 +50,7 @@ impl Head {
     /// The command that makes the same run again, to be pasted into a shell.
     pub(crate) fn command(&self) -> String {
         let command = command(&self.path, self.seed, self.mode, self.suite, &self.overrides);
-        match self.world {
-            World::Sim => command,
-            World::Tcp => command + " --world tcp",
-        }
+        in_world(command, self.world)
     }
 
     /// The command that explains the run, if it fails.
@@ -79,6 +76,11 @@ pub(crate) struct Told {
 /// The command that makes one run, to be pasted into a shell.
 pub(crate) fn command(path: &str, seed: u64, mode: Mode, suite: SuiteKind, overrides: &[String]) -> String {
     words("run", path, seed, mode, suite, overrides)
+}
+
+/// The same command in a world.
+fn in_world(command: String, world: World) -> String {
+    if world == World::Sim { command } else { format!("{command} --world {world}") }
 }
 
 /// What a shell calls this program.

@@ -1,12 +1,12 @@
 //! What a sweep has to say: lines as failures come, a summary for people, and the same as JSON, `JUnit` or annotations.
 
-use super::command;
-use super::layout::hang;
+use super::layout::{columns, hang};
+use super::{command, in_world};
 use crate::nemesis::Mode;
 use crate::oracles::{self, count, grouped};
-use crate::sweep::{Distinct, Header, Line, Tally};
+use crate::sweep::{Counts, Distinct, Header, Line, Tally};
 use crate::terminal::{Paint, Terminal};
-use crate::worlds::SuiteKind;
+use crate::worlds::{SuiteKind, World};
 use core::fmt::Write;
 use serde_json::{Value, json};
 
@@ -15,13 +15,22 @@ pub(crate) struct About {
     pub(crate) header: Header,
     pub(crate) path: String,
     pub(crate) suite: SuiteKind,
+    pub(crate) world: World,
+    /// Others run the rest of the seeds: what no run here has reached may be reached there.
+    pub(crate) is_part: bool,
     pub(crate) overrides: Vec<String>,
 }
 
 impl About {
+    /// The probes that some run must have reached.
+    pub(crate) fn wanted(&self) -> &[String] {
+        if self.is_part { &[] } else { &self.header.sometimes }
+    }
+
     /// The command that makes the run of `line` again.
     fn reproduce(&self, line: &Line) -> String {
-        command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides)
+        let command = command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides);
+        in_world(command, self.world)
     }
 }
 
@@ -55,7 +64,30 @@ pub(crate) fn summary(about: &About, tally: &Tally, millis: Option<u64>, termina
     for one in &distinct {
         let _ = write!(text, "\n{}", shown(about, one, terminal));
     }
+    text + &probes(about, tally, terminal)
+}
+
+/// In how many runs each probe was reached; and what of it some run must have, and none has.
+fn probes(about: &About, tally: &Tally, terminal: &Terminal) -> String {
+    let runs = tally.counts().runs;
+    let (reached, never): (Vec<_>, Vec<_>) = tally.probes().into_iter().partition(|(_, runs)| *runs > 0);
+    let mut text = String::new();
+    if !reached.is_empty() {
+        let cells: Vec<_> = reached.iter().map(|(name, runs)| ((*name).to_owned(), grouped(*runs))).collect();
+        let title = format!("probes, and how many of {} reached them", count(runs, "run"));
+        let _ = write!(text, "\n\n{}\n{}", terminal.paint(Paint::Bold, &title), lines(&cells, terminal));
+        let never: Vec<_> = never.iter().map(|(name, _)| *name).collect();
+        let _ = write!(text, "\n{}", hang("  never: ", 9, &never.join(", "), terminal.width()));
+    }
+    for name in tally.unreached(about.wanted()) {
+        let missed = terminal.paint(Paint::Bad, "NEVER REACHED");
+        let _ = write!(text, "\n\n{missed}  {name}: {}, and some run must reach it", count(runs, "run"));
+    }
     text
+}
+
+fn lines(cells: &[(String, String)], terminal: &Terminal) -> String {
+    columns(cells, 2, terminal.width()).join("\n")
 }
 
 fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
@@ -80,13 +112,16 @@ fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
 pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
     let counts = tally.counts();
     let failures: Vec<_> = tally.distinct().iter().map(|one| distinct(about, one)).collect();
-    let Header { schema, scenario, scenario_hash, build, suite } = &about.header;
+    let Header { schema, scenario, scenario_hash, build, suite, world, sometimes: _ } = &about.header;
+    let probes: serde_json::Map<_, _> =
+        tally.probes().into_iter().map(|(name, runs)| (name.to_owned(), runs.into())).collect();
     json!({
         "schema": schema,
         "scenario": scenario,
         "scenario_hash": scenario_hash,
         "build": build,
         "suite": suite,
+        "world": world,
         "complete": is_complete,
         "runs": counts.runs,
         "passed": counts.passed,
@@ -94,6 +129,8 @@ pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
         "nondeterministic": counts.nondeterministic,
         "nothing_ran": counts.nothing,
         "failures": failures,
+        "probes": probes,
+        "unreached": tally.unreached(about.wanted()),
     })
 }
 
@@ -116,7 +153,9 @@ fn distinct(about: &About, one: &Distinct) -> Value {
 pub(crate) fn junit(about: &About, tally: &Tally) -> String {
     let (distinct, counts) = (tally.distinct(), tally.counts());
     let name = xml(&about.header.scenario);
-    let (tests, failures) = (distinct.len() + usize::from(counts.passed > 0), distinct.len());
+    let unreached = tally.unreached(about.wanted());
+    let failures = distinct.len() + unreached.len();
+    let tests = failures + usize::from(counts.passed > 0);
     let mut text =
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{tests}\" failures=\"{failures}\">\n");
     let _ = writeln!(text, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\">");
@@ -130,8 +169,17 @@ pub(crate) fn junit(about: &About, tally: &Tally) -> String {
         let _ = writeln!(text, "      <failure message=\"{}\">{}</failure>", xml(detail), xml(&body));
         text.push_str("    </testcase>\n");
     }
+    for probe in unreached {
+        let _ = writeln!(text, "    <testcase classname=\"{name}\" name=\"sometimes {probe}\">");
+        let _ = writeln!(text, "      <failure message=\"{}\"/>", xml(&never(&counts)));
+        text.push_str("    </testcase>\n");
+    }
     text.push_str("  </testsuite>\n</testsuites>\n");
     text
+}
+
+fn never(counts: &Counts) -> String {
+    format!("reached in none of {}", count(counts.runs, "run"))
 }
 
 /// As text or an attribute's value. What XML cannot hold at all is replaced.
@@ -158,7 +206,12 @@ pub(crate) fn github(about: &About, tally: &Tally) -> String {
         let message = format!("{}: {detail}\nreproduce: {}", count(one.runs, "run"), about.reproduce(&one.best));
         format!("::error file={},title={}::{}\n", property(&about.path), property(&one.title()), data(&message))
     };
-    tally.distinct().iter().map(annotation).collect()
+    let counts = tally.counts();
+    let missed = |probe: &str| {
+        let title = property(&format!("sometimes {probe}"));
+        format!("::error file={},title={title}::{}\n", property(&about.path), never(&counts))
+    };
+    tally.distinct().iter().map(annotation).chain(tally.unreached(about.wanted()).into_iter().map(missed)).collect()
 }
 
 fn data(text: &str) -> String {
@@ -181,8 +234,11 @@ mod tests {
             scenario_hash: "00".into(),
             build: "0".into(),
             suite: "model".into(),
+            world: "sim".into(),
+            sometimes: Vec::new(),
         };
-        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, overrides: vec!["stop_at=5s".into()] }
+        let overrides = vec!["stop_at=5s".into()];
+        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, world: World::Sim, is_part: false, overrides }
     }
 
     fn tally() -> Tally {
@@ -193,6 +249,7 @@ mod tests {
             events: 1_000 + seed,
             virtual_ns: 5,
             trace_hash: "0f".into(),
+            probes: vec!["kept-alive".into()],
             failures,
             drawn: std::collections::BTreeMap::new(),
         };
@@ -233,6 +290,7 @@ mod tests {
     fn a_summary_names_each_failure_once_with_a_line_to_paste() {
         let text =
             summary(&about(), &tally(), Some(1_234), &Terminal::plain(100)).replace("cargo run --", "fabric-sim");
-        insta::assert_snapshot!(text);
+        // What was never reached is nearly every probe there is.
+        insta::assert_snapshot!(text.split_once("\n  never: ").unwrap().0);
     }
 }

@@ -18,7 +18,7 @@ pub(crate) mod units;
 mod write;
 
 pub(crate) use problem::Style;
-pub(crate) use resolve::{MESSAGE_DEFAULT, tcp_lacks};
+pub(crate) use resolve::{MESSAGE_DEFAULT, lacks};
 pub(crate) use resolved::Scenario;
 pub(crate) use source::read as read_text;
 pub(crate) use write::{json as to_json, toml as to_toml};

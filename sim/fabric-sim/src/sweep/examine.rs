@@ -1,9 +1,10 @@
 //! Judges one seed: runs it, and runs some of them again to see that they come out the same.
 
 use super::line::Line;
+use super::pool::Plan;
 use crate::nemesis::{self, Drawn, Mode};
-use crate::scenario::Loaded;
-use crate::worlds::{SuiteKind, play};
+use crate::scenario;
+use crate::worlds::{SuiteKind, World, simulate};
 use ::sim::Sink;
 use ::sim::fate::Key;
 use std::cell::RefCell;
@@ -23,19 +24,22 @@ pub(crate) struct Task {
     pub(crate) seed: u64,
 }
 
-/// Runs one seed, and `once` only if it passes. The error is that of a swarm's values that do not fit together.
-pub(super) fn examine(loaded: &Loaded, task: Task, suite: SuiteKind, once: bool) -> Result<Line, String> {
-    let Task { mode, seed } = task;
-    let drawn = nemesis::draw(loaded, mode, seed).map_err(|invalid| invalid.first())?;
-    let run = play(&drawn, seed, suite, None);
+/// Runs one seed of a plan. The error is that of a swarm's values that do not fit together.
+pub(super) fn examine(plan: &Plan<'_>, task: Task) -> Result<Line, String> {
+    let (Task { mode, seed }, &Plan { suite, world, once, .. }) = (task, plan);
+    let drawn = nemesis::draw(plan.loaded, mode, seed).map_err(|invalid| invalid.first())?;
+    if let Some(lack) = scenario::lacks(world, &drawn.scenario) {
+        return Err(format!("the world `{world}` cannot run this: {lack}"));
+    }
+    let run = simulate(world, &drawn, seed, suite, None);
     let mut line = Line::of(mode.to_string(), seed, &run, &drawn.told);
     if line.is_failure() || !once && is_chosen(seed, "again", AGAIN_ONE_IN) {
-        line.compare(&run, &play(&drawn, seed, suite, None));
+        line.compare(&run, &simulate(world, &drawn, seed, suite, None));
     }
     if suite == SuiteKind::Model
         && !once
         && is_chosen(seed, "suites", REAL_ONE_IN)
-        && let Some((place, detail)) = compare_suites(&drawn, seed)
+        && let Some((place, detail)) = compare_suites(world, &drawn, seed)
     {
         line.diverged(SUITES, place, detail);
     }
@@ -48,7 +52,7 @@ fn is_chosen(seed: u64, what: &str, one_in: u64) -> bool {
 }
 
 /// Where the same run differs between the suites in anything but contents: the kind of the event, and both lines.
-fn compare_suites(drawn: &Drawn, seed: u64) -> Option<(String, String)> {
+fn compare_suites(world: World, drawn: &Drawn, seed: u64) -> Option<(String, String)> {
     let masked = |suite| {
         let hash = Rc::new(RefCell::new(0));
         let sum = Rc::clone(&hash);
@@ -56,13 +60,13 @@ fn compare_suites(drawn: &Drawn, seed: u64) -> Option<(String, String)> {
             let mut sum = sum.borrow_mut();
             *sum = ::sim::digest(format!("{:x} {}", *sum, mask(line)).as_bytes());
         });
-        play(drawn, seed, suite, Some(sink));
+        simulate(world, drawn, seed, suite, Some(sink));
         *hash.borrow()
     };
     if masked(SuiteKind::Model) == masked(SuiteKind::Real) {
         return None;
     }
-    let (model, real) = (lines(drawn, seed, SuiteKind::Model), lines(drawn, seed, SuiteKind::Real));
+    let [model, real] = [SuiteKind::Model, SuiteKind::Real].map(|suite| lines(world, drawn, seed, suite));
     let differs =
         model.iter().zip(&real).position(|(model, real)| model != real).unwrap_or(model.len().min(real.len()));
     let at = |lines: &[String]| lines.get(differs).cloned().unwrap_or_else(|| "the run is over".into());
@@ -70,10 +74,10 @@ fn compare_suites(drawn: &Drawn, seed: u64) -> Option<(String, String)> {
     Some((place, format!("event {differs}: model: {}; real: {}", at(&model), at(&real))))
 }
 
-fn lines(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Vec<String> {
+fn lines(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind) -> Vec<String> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&lines);
-    play(drawn, seed, suite, Some(Box::new(move |line| kept.borrow_mut().push(mask(line)))));
+    simulate(world, drawn, seed, suite, Some(Box::new(move |line| kept.borrow_mut().push(mask(line)))));
     lines.take()
 }
 

@@ -20,6 +20,9 @@ pub(crate) struct Header {
     pub(crate) scenario_hash: String,
     pub(crate) build: String,
     pub(crate) suite: String,
+    pub(crate) world: String,
+    /// The probes that the scenario wants to see reached.
+    pub(crate) sometimes: Vec<String>,
 }
 
 /// Writes to a temporary name first.

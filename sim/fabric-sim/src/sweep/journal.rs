@@ -39,8 +39,8 @@ impl Journal {
         let unreadable = |error: io::Error| format!("`{shown}` cannot be read: {error}");
         let first = First { header: header.clone(), program: program.to_owned() };
         let lines = load(&mut file, &first).map_err(unreadable)?;
-        let lines =
-            lines.ok_or_else(|| format!("`{shown}` is of another scenario, build or suite; choose another --out"))?;
+        let lines = lines
+            .ok_or_else(|| format!("`{shown}` is of another scenario, build, suite or world; choose another --out"))?;
         Ok((Self { file }, lines))
     }
 
@@ -107,11 +107,29 @@ mod tests {
 
     fn line(seed: u64) -> Line {
         let (mode, verdict, trace_hash) = ("plain".into(), Verdict::Pass, "00".into());
-        Line { mode, seed, verdict, events: 1, virtual_ns: 1, trace_hash, failures: vec![], drawn: BTreeMap::new() }
+        Line {
+            mode,
+            seed,
+            verdict,
+            events: 1,
+            virtual_ns: 1,
+            trace_hash,
+            probes: vec![],
+            failures: vec![],
+            drawn: BTreeMap::new(),
+        }
     }
 
     fn header(hash: &str) -> Header {
-        Header { schema: 1, scenario: "s".into(), scenario_hash: hash.into(), build: "b".into(), suite: "model".into() }
+        Header {
+            schema: 1,
+            scenario: "s".into(),
+            scenario_hash: hash.into(),
+            build: "b".into(),
+            suite: "model".into(),
+            world: "sim".into(),
+            sometimes: Vec::new(),
+        }
     }
 
     fn fresh(name: &str) -> PathBuf {

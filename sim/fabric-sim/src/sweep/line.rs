@@ -20,6 +20,9 @@ pub(crate) struct Line {
     pub(crate) virtual_ns: u64,
     /// 16 hex digits.
     pub(crate) trace_hash: String,
+    /// The names of the probes that were reached.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) probes: Vec<String>,
     /// The failed checks; the first one is where the run ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) failures: Vec<Failure>,
@@ -67,6 +70,7 @@ impl Line {
             events: run.events,
             virtual_ns: run.ended.as_nanos(),
             trace_hash: format!("{:016x}", run.trace_hash),
+            probes: run.probes.iter().map(|probe| probe.label().to_owned()).collect(),
             failures,
             drawn: told.iter().cloned().collect(),
         }

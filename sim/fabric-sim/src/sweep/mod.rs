@@ -21,4 +21,4 @@ pub(crate) use line::{Failure, Verdict};
 pub(crate) use pool::{Batch, Bounds, Ended, Plan, Stopped, run};
 pub(crate) use progress::Stopwatch;
 pub(crate) use regressions::regressions;
-pub(crate) use tally::{Distinct, Tally};
+pub(crate) use tally::{Counts, Distinct, Tally};

@@ -9,7 +9,7 @@ use super::tally::Tally;
 use crate::nemesis::Mode;
 use crate::scenario::Loaded;
 use crate::terminal::Terminal;
-use crate::worlds::{SuiteKind, catch};
+use crate::worlds::{SuiteKind, World, catch};
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -38,12 +38,16 @@ pub(crate) struct Bounds {
     pub(crate) jobs: usize,
     pub(crate) millis_max: Option<u64>,
     pub(crate) failures_max: Option<u64>,
+    /// Somebody else tells how far it has come.
+    pub(crate) is_quiet: bool,
 }
 
 /// The seeds of a sweep.
 pub(crate) struct Plan<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) suite: SuiteKind,
+    /// One that is simulated.
+    pub(crate) world: World,
     pub(crate) mode: Mode,
     /// Nothing but failures is run again.
     pub(crate) once: bool,
@@ -106,7 +110,7 @@ impl Batch for Plan<'_> {
 
     fn make(&self, index: u64) -> Result<Line, String> {
         let task = self.task(index).ok_or("there is no such run")?;
-        examine(self.loaded, task, self.suite, self.once)
+        examine(self, task)
     }
 }
 
@@ -213,7 +217,9 @@ impl<'a> Collector<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.progress.tell(self.watch.millis(), self.lines.len() as u64, self.fresh, self.failed);
+            if !self.bounds.is_quiet {
+                self.progress.tell(self.watch.millis(), self.lines.len() as u64, self.fresh, self.failed);
+            }
             let out_of_time = self.bounds.millis_max.is_some_and(|most| self.watch.millis() >= most);
             let asked = interrupted.load(Ordering::Relaxed);
             if first_error.is_some() || out_of_time || asked || self.has_enough() {
@@ -279,12 +285,13 @@ mod tests {
         let plan = Plan {
             loaded: &loaded,
             suite: SuiteKind::Model,
+            world: World::Sim,
             mode: Mode::default(),
             once: false,
             regressions: Vec::new(),
             seeds: (from, until),
             shard,
-            bounds: Bounds { jobs: 1, millis_max: None, failures_max: None },
+            bounds: Bounds { jobs: 1, millis_max: None, failures_max: None, is_quiet: false },
         };
         let all: Vec<_> = (0..).map_while(|index| plan.task(index)).map(|task| task.seed).collect();
         assert_eq!(all.len() as u64, plan.count());

@@ -2,6 +2,7 @@
 
 use super::line::{Line, Verdict};
 use crate::cli::Exit;
+use fabric::probe::Probe;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Two different results under one key.
@@ -86,11 +87,29 @@ impl Tally {
         all.into_values().collect()
     }
 
-    pub(crate) fn exit(&self) -> Exit {
+    /// In how many runs each probe was reached, in the order of probes.
+    pub(crate) fn probes(&self) -> Vec<(&'static str, u64)> {
+        let mut reached: BTreeMap<String, u64> = BTreeMap::new();
+        for probe in self.lines().into_iter().flat_map(|line| line.probes) {
+            *reached.entry(probe).or_default() += 1;
+        }
+        let count = |probe: &Probe| (probe.label(), reached.get(probe.label()).copied().unwrap_or_default());
+        Probe::ALL.iter().map(count).collect()
+    }
+
+    /// Those of the probes `wanted` that no run reached.
+    pub(crate) fn unreached<'a>(&self, wanted: &'a [String]) -> Vec<&'a str> {
+        let reached: BTreeSet<_> = self.lines.values().flatten().flat_map(|line| &line.probes).collect();
+        wanted.iter().filter(|name| !reached.contains(name)).map(String::as_str).collect()
+    }
+
+    /// How the program ends. `wanted` are the probes that some run must have reached.
+    pub(crate) fn exit(&self, wanted: &[String]) -> Exit {
         match self.counts() {
             Counts { nondeterministic: 1.., .. } => Exit::Nondeterminism,
             Counts { failed: 1.., .. } => Exit::Failed,
             Counts { passed: 0, .. } => Exit::Nothing,
+            _ if !self.unreached(wanted).is_empty() => Exit::Failed,
             _ => Exit::Held,
         }
     }
@@ -124,6 +143,7 @@ mod tests {
             events,
             virtual_ns: 0,
             trace_hash: format!("{:016x}", seed * 100 + events),
+            probes: Vec::new(),
             failures: failures.into_iter().collect(),
             drawn: BTreeMap::new(),
         }
@@ -149,24 +169,38 @@ mod tests {
         let seen: Vec<_> = distinct.iter().map(|one| (one.title(), one.runs, one.best.seed)).collect();
         let expected = [("work-done (never-started)".to_owned(), 1, 4), ("work-done (started)".to_owned(), 3, 2)];
         assert_eq!(seen, expected);
-        assert_eq!((all.counts().runs, all.counts().failed, all.exit()), (5, 4, Exit::Failed));
+        assert_eq!((all.counts().runs, all.counts().failed, all.exit(&[])), (5, 4, Exit::Failed));
     }
 
     #[test]
     fn one_key_with_two_hashes_is_nondeterminism_and_the_same_line_twice_is_not() {
         let twice = tally([line(1, 5, None), line(1, 5, None)]);
-        assert_eq!((twice.counts().runs, twice.exit()), (1, Exit::Held));
+        assert_eq!((twice.counts().runs, twice.exit(&[])), (1, Exit::Held));
         let differs = tally([line(1, 5, None), line(1, 6, None)]);
-        assert_eq!((differs.counts().runs, differs.exit()), (1, Exit::Nondeterminism));
+        assert_eq!((differs.counts().runs, differs.exit(&[])), (1, Exit::Nondeterminism));
         assert!(differs.lines()[0].failures[0].detail.contains("2 results"));
     }
 
     #[test]
+    fn a_probe_that_some_run_must_reach_and_none_does_fails_the_sweep() {
+        let reaching = |seed, probes: &[&str]| {
+            let probes = probes.iter().map(ToString::to_string).collect();
+            Line { probes, ..line(seed, 5, None) }
+        };
+        let all = tally([reaching(1, &["kept-alive", "late-data"]), reaching(2, &["kept-alive"]), reaching(3, &[])]);
+        let reached: Vec<_> = all.probes().into_iter().filter(|(_, runs)| *runs > 0).collect();
+        assert_eq!(reached, [("late-data", 1), ("kept-alive", 2)]);
+        let wanted = ["late-data", "window-grown"].map(String::from);
+        assert_eq!(all.unreached(&wanted), ["window-grown"]);
+        assert_eq!((all.exit(&wanted[..1]), all.exit(&wanted)), (Exit::Held, Exit::Failed));
+    }
+
+    #[test]
     fn a_sweep_in_which_nothing_ran_says_so() {
-        assert_eq!(Tally::default().exit(), Exit::Nothing);
+        assert_eq!(Tally::default().exit(&[]), Exit::Nothing);
         let mut silent = line(1, 5, None);
         silent.verdict = Verdict::NothingRan;
-        assert_eq!(tally([silent]).exit(), Exit::Nothing);
+        assert_eq!(tally([silent]).exit(&[]), Exit::Nothing);
     }
 
     proptest! {
@@ -183,7 +217,7 @@ mod tests {
             let (one, other) = (tally(lines), tally(turned));
             prop_assert_eq!(one.lines(), other.lines());
             prop_assert_eq!(one.distinct(), other.distinct());
-            prop_assert_eq!(one.exit(), other.exit());
+            prop_assert_eq!(one.exit(&[]), other.exit(&[]));
         }
     }
 }

@@ -1,13 +1,17 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
+use super::World;
+use super::parts::Keys;
 use super::sim::{Extras, Onlooker, Run, prepare, run};
 use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
+use crate::stack;
 use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::{Contender, Sink};
 use clap::ValueEnum;
 use core::fmt;
+use fabric::identity::DeviceKey;
 use fabric::suite::{RealSuite, Suite};
 use machine::Boot;
 use scenario_actor::Part;
@@ -49,6 +53,15 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
     play_with(&drawn.scenario, &drawn.limits, seed, suite, sink)
 }
 
+/// One run in a world that is simulated.
+pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
+    assert!(world.is_simulated(), "real sockets are driven elsewhere");
+    match world {
+        World::Stack => stack::play(drawn, seed, suite, sink),
+        _ => play(drawn, seed, suite, sink),
+    }
+}
+
 /// One run with a ledger, a sink or both.
 pub(crate) fn play_with(
     scenario: &Rc<Scenario>,
@@ -58,23 +71,26 @@ pub(crate) fn play_with(
     extras: impl Into<Extras>,
 ) -> Run {
     let tap = Tap::default();
-    run(scenario, seed, extras, &tap, nodes(scenario, limits, suite, &tap))
+    let keys = Keys::new(scenario, seed);
+    let extras = Extras { keys: Some(keys.clone()), ..extras.into() };
+    run(scenario, seed, extras, &tap, nodes(scenario, limits, suite, &tap, Some(keys)))
 }
 
 /// One run that has not begun, and who looks on at it.
 pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender<Player, Onlooker> {
     let tap = Tap::default();
     let (world, watch, _) =
-        prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.scenario, &drawn.limits, suite, &tap));
+        prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.scenario, &drawn.limits, suite, &tap, None));
     Contender { world, watch }
 }
 
-/// Starts the fabric's own nodes.
-fn nodes(
+/// Starts the fabric's own nodes; `keys` where they are made already.
+pub(crate) fn nodes(
     scenario: &Rc<Scenario>,
     limits: &Limits,
     suite: SuiteKind,
     tap: &Tap,
+    keys: Option<Keys>,
 ) -> impl Fn(Boot, Part) -> Player + 'static {
     let inner = suite.suite();
     let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
@@ -84,6 +100,7 @@ fn nodes(
             Arc::new(watched.suite(Arc::clone(&inner), &start))
         };
         let config = limits.of(&part.name);
-        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config)
+        let device = keys.as_ref().and_then(|keys| keys.of(&part.name)).map(DeviceKey::duplicate);
+        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config, device)
     }
 }

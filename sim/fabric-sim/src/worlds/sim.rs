@@ -5,15 +5,16 @@ mod story;
 mod watch;
 
 use super::panics;
-use super::parts::Parts;
+use super::parts::{Keys, Parts};
 use crate::attacker::{self, Inspect, Wiretaps};
 use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::{Broken, Tap};
 use ::sim::ledger::{Entry, Ledger};
-use ::sim::{Config, Record, Sink, Stop, Time, World};
+use ::sim::{Config, NodeIndex, Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
+use fabric::probe::Probes;
 use machine::{Boot, Machine};
 use scenario_actor::{Observation, Part};
 use std::rc::Rc;
@@ -36,6 +37,8 @@ pub(crate) struct Run {
     /// What applications saw, apart from single messages and starts of tries.
     pub(crate) seen: Vec<Seen>,
     pub(crate) totals: Totals,
+    /// Which rare states the nodes reached, those of all their starts together.
+    pub(crate) probes: Probes,
     /// The last events, the oldest first.
     pub(crate) tail: Vec<Record>,
     /// What chance decided, if that was to be recorded.
@@ -55,6 +58,10 @@ pub(crate) struct Extras {
     pub(crate) ledger: Ledger,
     /// Whether to keep what each event follows from.
     pub(crate) story: bool,
+    /// Datagrams are Ethernet frames: see [`crate::stack`].
+    pub(crate) on_wire: bool,
+    /// The nodes' device keys, where they are made already.
+    pub(crate) keys: Option<Keys>,
 }
 
 impl Extras {
@@ -105,10 +112,13 @@ where
     M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
-    let parts = Parts::new(Rc::clone(scenario), seed);
+    let Extras { sink, ledger, story, on_wire, keys } = extras.into();
+    let parts = Parts::new(Rc::clone(scenario), seed, &keys.unwrap_or_else(|| Keys::new(scenario, seed)));
     let devices = parts.device_ids();
-    let Extras { sink, ledger, story } = extras.into();
-    let config = Config { ledger, ..config(scenario, seed) };
+    let mut config = Config { ledger, ..config(scenario, seed) };
+    if on_wire {
+        crate::stack::put_on_wire(&mut config);
+    }
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
@@ -134,6 +144,7 @@ where
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     onlooker.conclude(world.now());
     let story = onlooker.take_story();
+    let probes = reached(&world, &onlooker);
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     if let Some((check, how)) = broken_by_engine(stopped) {
@@ -150,14 +161,27 @@ where
         events: world.events(),
         trace_hash: world.trace_hash(),
         faults: world.counts().list(),
-        verdicts: judge.verdicts(world.now()),
+        verdicts: judge.verdicts(world.now(), Some(probes)),
         seen: kept,
         totals,
+        probes,
         tail: world.last_events(),
         decisions: world.ledger().recorded().to_vec(),
         placed: world.ledger().placed(),
         story,
     }
+}
+
+/// What the nodes that are up and all that crashed have reached.
+fn reached<M>(world: &World<M>, onlooker: &Onlooker) -> Probes
+where
+    M: Machine<Event = Observation> + Inspect,
+{
+    let up = (0..world.names().len() as u32).filter_map(|node| world.machine(NodeIndex::new(node)));
+    up.fold(onlooker.reached_before(), |mut probes, machine| {
+        probes.add(watch::reached(machine));
+        probes
+    })
 }
 
 /// What the engine saw of a run: a panic, or time that did not go on.

@@ -16,7 +16,7 @@ mod scratch;
 mod wall;
 
 use super::SuiteKind;
-use super::parts::Parts;
+use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
 use crate::oracles::{DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
 use crate::scenario::Scenario;
@@ -24,6 +24,7 @@ use crate::scenario::resolved::NodeId;
 use crate::suites::Tap;
 use ::sim::{Config, Time};
 use child::Child;
+use fabric::probe::Probes;
 use faults::Plan;
 use machine::Duration;
 use mio::{Events, Poll, Token};
@@ -97,7 +98,7 @@ impl World {
         let relay = Relay::new(&config, poll.registry().try_clone()?)?;
         Ok(Self {
             scenario: Rc::clone(scenario),
-            parts: Parts::new(Rc::clone(scenario), seed),
+            parts: Parts::new(Rc::clone(scenario), seed, &Keys::new(scenario, seed)),
             suite,
             stations: config.nodes.iter().map(|_| Station::default()).collect(),
             relay,
@@ -233,9 +234,10 @@ impl World {
             events: self.relay.medium.packets,
             trace_hash: 0,
             faults: self.relay.medium.counts.list(),
-            verdicts: judge.verdicts(ended),
+            verdicts: judge.verdicts(ended, None),
             seen,
             totals,
+            probes: Probes::default(),
             tail: Vec::new(),
             decisions: Vec::new(),
             placed: 0,

@@ -15,11 +15,12 @@ use super::resolved::{Checks, Perturb, Pipes, Scenario};
 use super::source::Sources;
 use super::units::{Bytes, Nanos};
 use crate::oracles;
+use fabric::probe::Probe;
 use names::Names;
 use std::collections::BTreeMap;
 pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
-pub(crate) use worlds::tcp_lacks;
+pub(crate) use worlds::lacks;
 
 /// Settles all of `file`. `None` when that left problems.
 pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -> Option<Scenario> {
@@ -165,10 +166,12 @@ fn known_check(name: &At<String>, known: &[oracles::Known], problems: &mut Probl
 fn sometimes(written: &CheckSection, problems: &mut Problems) -> Vec<String> {
     let mut kept = Vec::new();
     for probe in written.sometimes.iter().flatten() {
-        if names::is_name(&probe.value) {
+        let labels = Probe::ALL.iter().map(|known| known.label());
+        if labels.clone().any(|label| label == probe.value) {
             kept.push(probe.value.clone());
         } else {
-            problems.at(probe.span, "a probe's name is letters, digits and `-`", "not a name");
+            let problem = problems.at(probe.span, format!("there is no probe `{}`", probe.value), "unknown");
+            problem.fix(did_you_mean(&probe.value, labels));
         }
     }
     unique(kept)

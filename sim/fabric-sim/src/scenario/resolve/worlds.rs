@@ -1,10 +1,11 @@
-//! Where a scenario runs, and what the real world cannot do for it.
+//! Where a scenario runs, and what other worlds than the simulator cannot do for it.
 
 use crate::scenario::file::File;
 use crate::scenario::problem::Problems;
 use crate::scenario::read::did_you_mean;
 use crate::scenario::resolved::{Disk, Perturb, Pipes, Scenario, What};
 use crate::scenario::units::Nanos;
+use crate::stack;
 use crate::worlds::{World, tcp};
 use clap::ValueEnum;
 
@@ -21,12 +22,10 @@ pub(super) fn resolve(file: &File, scenario: &Scenario, problems: &mut Problems)
             problem.fix(did_you_mean(&name.value, known.iter().map(String::as_str)));
             continue;
         };
-        if *world == World::Tcp
-            && let Some(lack) = tcp_lacks(scenario)
-        {
+        if let Some(lack) = lacks(*world, scenario) {
             let problem =
-                problems.at(name.span, format!("the world `tcp` cannot run this: {lack}"), "not for this file");
-            problem.fix("leave `tcp` out, or the thing that it lacks");
+                problems.at(name.span, format!("the world `{world}` cannot run this: {lack}"), "not for this file");
+            problem.fix(format!("leave `{world}` out, or the thing that it lacks"));
         }
         if !worlds.contains(world) {
             worlds.push(*world);
@@ -35,8 +34,36 @@ pub(super) fn resolve(file: &File, scenario: &Scenario, problems: &mut Problems)
     worlds
 }
 
-/// The first thing of the scenario that real processes and sockets cannot do.
-pub(crate) fn tcp_lacks(scenario: &Scenario) -> Option<String> {
+/// The first thing of the scenario that a world cannot do.
+pub(crate) fn lacks(world: World, scenario: &Scenario) -> Option<String> {
+    match world {
+        World::Sim => None,
+        World::Stack => stack_lacks(scenario),
+        World::Tcp => tcp_lacks(scenario),
+    }
+}
+
+/// Connections are smoltcp's: nothing above the frames can touch them.
+fn stack_lacks(scenario: &Scenario) -> Option<String> {
+    let pipes = Pipes { buffer: scenario.pipes.buffer, patience: scenario.pipes.patience, ..Pipes::default() };
+    let lacks = [
+        (scenario.is_attacked(), "it has no attackers".into()),
+        (scenario.nodes.len() > stack::NODES_MAX, format!("it has at most {} nodes", stack::NODES_MAX)),
+        (
+            stack::mtu_min(scenario) < stack::MTU_MIN,
+            format!("an announce is a packet of up to {} bytes, and some `mtu` is less", stack::MTU_MIN),
+        ),
+        (
+            scenario.faults.iter().any(|fault| matches!(fault.what, What::Reset(..))),
+            "no `reset` reaches its connections".into(),
+        ),
+        (scenario.pipes != pipes, "of `pipes` it knows `buffer` and `patience` only; the rest is smoltcp's".into()),
+    ];
+    lacks.into_iter().find_map(|(lacks, why)| lacks.then_some(why))
+}
+
+/// What real processes and sockets cannot do.
+fn tcp_lacks(scenario: &Scenario) -> Option<String> {
     let pipes = Pipes {
         buffer: scenario.pipes.buffer,
         segment: scenario.pipes.segment,

@@ -47,6 +47,7 @@ fn link(link: &resolved::Link) -> LinkProfile {
         rate: link.rate.map(|rate| rate.0),
         queue: link.queue,
         mtu: link.mtu,
+        in_order: false,
     }
 }
 

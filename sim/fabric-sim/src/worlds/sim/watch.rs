@@ -6,6 +6,7 @@ use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH
 use crate::scenario::Scenario;
 use crate::suites::{Broken, Tap, node_of};
 use ::sim::{Control, NodeIndex, Time, Watch};
+use fabric::probe::Probes;
 use machine::{Destination, Machine};
 use scenario_actor::{Observation, WorkSeen};
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +51,8 @@ pub(crate) struct Onlooker {
     /// What was found by looking into machines, once for each node.
     found: BTreeSet<(u32, &'static str)>,
     tracer: Option<Tracer>,
+    /// What machines had reached when they crashed.
+    reached: Probes,
 }
 
 impl Onlooker {
@@ -66,6 +69,7 @@ impl Onlooker {
             incarnations: Vec::new(),
             found: BTreeSet::new(),
             tracer: None,
+            reached: Probes::default(),
         }
     }
 
@@ -127,6 +131,11 @@ impl Onlooker {
             self.deaths.waits(node, inside.config().mux.dead_after);
         }
         self.deaths.pass(&self.scenario, at).err().map(|how| (DEATHS, how))
+    }
+
+    /// What the machines of earlier starts had reached.
+    pub(super) const fn reached_before(&self) -> Probes {
+        self.reached
     }
 
     /// A hostile node may put on the wire whatever it likes.
@@ -211,6 +220,14 @@ impl Onlooker {
     }
 }
 
+/// The probes of a machine, if it is a node.
+pub(super) fn reached(machine: &impl Inspect) -> Probes {
+    match machine.look() {
+        Look::Node(node) => node.probes(),
+        Look::Hostile(_) | Look::Nothing => Probes::default(),
+    }
+}
+
 impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     fn booted(&mut self, _: Time, node: NodeIndex, incarnation: u64, _: &mut Control<M::Command>) {
         let place = node.as_usize();
@@ -239,7 +256,8 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         }
     }
 
-    fn crashed(&mut self, at: Time, node: NodeIndex, _: &mut Control<M::Command>) {
+    fn crashed(&mut self, at: Time, node: NodeIndex, machine: &M, _: &mut Control<M::Command>) {
+        self.reached.add(reached(machine));
         self.deaths.crashed(at, node.as_usize() as u32);
     }
 
