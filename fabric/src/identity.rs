@@ -100,7 +100,8 @@ impl DeviceKey {
     }
 
     /// The same key once more; each copy is zeroised for itself.
-    pub(crate) fn duplicate(&self) -> Self {
+    #[must_use]
+    pub fn duplicate(&self) -> Self {
         Self(self.0.clone())
     }
 

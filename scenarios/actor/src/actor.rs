@@ -65,8 +65,18 @@ impl Actor {
     /// # Panics
     /// When the part announces what no node would accept: whoever resolves a scenario has checked it.
     pub fn new(boot: &Boot, part: Part, suite: Arc<dyn Suite>, config: Config) -> Self {
+        let device = DeviceKey::from_seed(&part.device_seed.0);
+        Self::with_key(boot, part, device, suite, config)
+    }
+
+    /// Like [`Actor::new`], for whoever has the device key that grows from the part's seed: to make one is the slowest thing
+    /// in the life of a short run.
+    ///
+    /// # Panics
+    /// Like [`Actor::new`].
+    pub fn with_key(boot: &Boot, part: Part, device: DeviceKey, suite: Arc<dyn Suite>, config: Config) -> Self {
         let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
-        let local = Local { device: DeviceKey::from_seed(&part.device_seed.0), noise, features: 0, suite };
+        let local = Local { device, noise, features: 0, suite };
         let node = Node::new(boot, local, configure(&part, config));
         #[expect(clippy::expect_used, reason = "a resolved part is checked when the scenario is")]
         let node = node.expect("the part's services and port can be announced");

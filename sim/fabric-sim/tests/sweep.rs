@@ -101,6 +101,24 @@ fn the_result_does_not_depend_on_jobs() {
 }
 
 #[test]
+fn a_guided_sweep_learns_and_does_not_depend_on_jobs() {
+    let results = |jobs: &str| {
+        let out = empty_dir(&format!("guided-{jobs}"));
+        let args = ["--guided", "--seeds", "0..160", "--jobs", jobs, "--out", text(&out), "--format", "json"];
+        let ran = sweep(CONTACT, &args);
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        (json(&ran), fs::read_to_string(out.join("results.jsonl")).unwrap())
+    };
+    let (one, lines) = results("1");
+    assert_eq!((&one, &lines), (&results("2").0, &results("4").1));
+    assert!(one["kept"].as_u64() > Some(3) && one["runs"] == 160, "{one}");
+    for wrong in [["--guided", "--once"], ["--guided", "--shard=1/2"], ["--guided", "--format=junit"]] {
+        assert_eq!(sweep(CONTACT, &wrong).code, Some(2), "{wrong:?}");
+    }
+    assert_eq!(sweep("../../scenarios/impostor.toml", &["--guided"]).code, Some(2));
+}
+
+#[test]
 fn enough_failures_are_counted_in_the_order_of_seeds() {
     for jobs in ["1", "4"] {
         let ran = sweep(IMPOSSIBLE, &["--seeds", "0..50", "--until-failures", "3", "--jobs", jobs, "--format", "json"]);

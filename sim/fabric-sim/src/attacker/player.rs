@@ -3,6 +3,7 @@
 use super::peer::HostilePeer;
 use crate::scenario::Scenario;
 use core::convert::Infallible;
+use fabric::identity::DeviceKey;
 use fabric::suite::Suite;
 use fabric::{Config, Node};
 use machine::{Boot, Input, Instant, Machine, Output, PipeId};
@@ -17,7 +18,7 @@ pub(crate) enum Player {
 
 impl Player {
     /// Starts what the scenario makes of the node: an actor with a suite that is `watched`, or a hostile peer with the
-    /// `bare` one, who keeps no promise that could be watched.
+    /// `bare` one, who keeps no promise that could be watched. `device` is the actor's key, where it is made already.
     pub(crate) fn boot(
         scenario: &Scenario,
         boot: &Boot,
@@ -25,12 +26,14 @@ impl Player {
         bare: Arc<dyn Suite>,
         watched: impl FnOnce(&Part) -> Arc<dyn Suite>,
         config: Config,
+        device: Option<DeviceKey>,
     ) -> Self {
         if let Some(hostile) = scenario.hostile(&part.name) {
             return Self::Hostile(Box::new(HostilePeer::new(boot, &part, hostile, scenario, bare)));
         }
         let suite = watched(&part);
-        Self::Actor(Box::new(Actor::new(boot, part, suite, config)))
+        let device = device.unwrap_or_else(|| DeviceKey::from_seed(&part.device_seed.0));
+        Self::Actor(Box::new(Actor::with_key(boot, part, device, suite, config)))
     }
 }
 

@@ -71,7 +71,7 @@ fn play(name: &str, overrides: &[&str], hole: Hole, config: impl Fn(&mut Config)
         let mut limits = Config::default();
         config(&mut limits);
         let watched = |_: &Part| -> Arc<dyn Suite> { Arc::new(hole) };
-        Player::boot(&played, &boot, part, Arc::new(RealSuite), watched, limits)
+        Player::boot(&played, &boot, part, Arc::new(RealSuite), watched, limits, None)
     })
 }
 

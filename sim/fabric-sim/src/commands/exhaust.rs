@@ -31,7 +31,7 @@ pub(super) fn exhaust(args: &ExhaustArgs, terminal: &Terminal) -> Result<(), Exi
     terminal.say(&head(&name, &hash, args, &cases, known.len()));
     listen(terminal)?;
     let watch = Stopwatch::start();
-    let bounds = Bounds { jobs: jobs(args.jobs), millis_max: None, failures_max: None };
+    let bounds = Bounds { jobs: jobs(args.jobs), millis_max: None, failures_max: None, is_quiet: false };
     let mut teller = Teller::default();
     let mut told = |line: &Line| teller.tell(line, terminal);
     let (tally, ended) = sweep::run(&cases, bounds, known, journal.as_mut(), &INTERRUPTED, terminal, &mut told)

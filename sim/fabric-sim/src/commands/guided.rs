@@ -96,6 +96,7 @@ fn search(
         let bounds = Bounds {
             millis_max: plan.bounds.millis_max.map(|most| most.saturating_sub(watch.millis())),
             failures_max: plan.bounds.failures_max.map(|most| most.saturating_sub(failed)),
+            is_quiet: true,
             ..plan.bounds
         };
         if bounds.millis_max == Some(0) || bounds.failures_max == Some(0) {

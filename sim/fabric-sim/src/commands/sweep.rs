@@ -152,6 +152,7 @@ fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
             jobs: jobs(args.jobs),
             millis_max: args.time.map(|time| time.0 / 1_000_000),
             failures_max: args.until_failures.map(core::num::NonZeroU64::get),
+            is_quiet: false,
         },
     })
 }

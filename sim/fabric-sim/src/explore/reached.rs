@@ -1,4 +1,4 @@
-//! What a run has reached: what its applications saw, how often, and which of it in one run. A sweep that is guided looks
+//! What a run has reached: probes of the core, what applications saw and how often, and which of it in one run. A sweep that is guided looks
 //! for runs that reach more.
 
 use crate::worlds::sim::Run;
@@ -6,11 +6,11 @@ use scenario_actor::{Observation, WorkSeen};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More names than this are not paired: pairs grow with their square.
-const NAMES_MAX: usize = 96;
+const NAMES_MAX: usize = 128;
 
 /// Digests of all that the run has reached: each name with the order of magnitude of its count, and each two names.
 pub(super) fn of(run: &Run) -> BTreeSet<u64> {
-    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
+    let mut counts: BTreeMap<String, u64> = run.probes.iter().map(|probe| (probe.label().to_owned(), 1)).collect();
     for seen in &run.seen {
         *counts.entry(name(&seen.what)).or_default() += 1;
     }

@@ -15,7 +15,7 @@ fn explore(loses: Loses, generations: u64, jobs: usize, is_guided: bool) -> (u64
     };
     let mut guided = Guided::new(&loaded, Mode::default(), &player);
     let (terminal, never, mut all) = (Terminal::plain(100), AtomicBool::new(false), Tally::default());
-    let bounds = Bounds { jobs, millis_max: None, failures_max: None };
+    let bounds = Bounds { jobs, millis_max: None, failures_max: None, is_quiet: true };
     for at in 0..generations {
         let generation = guided.generation(at * GENERATION..(at + 1) * GENERATION);
         let (tally, _) = sweep::run(&generation, bounds, Vec::new(), None, &never, &terminal, &mut |_| {}).unwrap();

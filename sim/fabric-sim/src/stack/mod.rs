@@ -31,7 +31,7 @@ const BACKLOG: u8 = 32;
 /// One run in stack mode.
 pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, extras: impl Into<Extras>) -> Run {
     let tap = Tap::default();
-    let node = nodes(&drawn.scenario, &drawn.limits, suite, &tap);
+    let node = nodes(&drawn.scenario, &drawn.limits, suite, &tap, None);
     play_nodes(&drawn.scenario, seed, extras, &tap, node)
 }
 

@@ -38,6 +38,8 @@ pub(crate) struct Bounds {
     pub(crate) jobs: usize,
     pub(crate) millis_max: Option<u64>,
     pub(crate) failures_max: Option<u64>,
+    /// Somebody else tells how far it has come.
+    pub(crate) is_quiet: bool,
 }
 
 /// The seeds of a sweep.
@@ -215,7 +217,9 @@ impl<'a> Collector<'a> {
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => break,
             }
-            self.progress.tell(self.watch.millis(), self.lines.len() as u64, self.fresh, self.failed);
+            if !self.bounds.is_quiet {
+                self.progress.tell(self.watch.millis(), self.lines.len() as u64, self.fresh, self.failed);
+            }
             let out_of_time = self.bounds.millis_max.is_some_and(|most| self.watch.millis() >= most);
             let asked = interrupted.load(Ordering::Relaxed);
             if first_error.is_some() || out_of_time || asked || self.has_enough() {
@@ -287,7 +291,7 @@ mod tests {
             regressions: Vec::new(),
             seeds: (from, until),
             shard,
-            bounds: Bounds { jobs: 1, millis_max: None, failures_max: None },
+            bounds: Bounds { jobs: 1, millis_max: None, failures_max: None, is_quiet: false },
         };
         let all: Vec<_> = (0..).map_while(|index| plan.task(index)).map(|task| task.seed).collect();
         assert_eq!(all.len() as u64, plan.count());

@@ -10,6 +10,27 @@ use std::rc::Rc;
 /// The UDP port of discovery and the TCP port of sessions.
 pub(crate) const PORT: u16 = 7_000;
 
+/// The device key of every node, made once for all that need it.
+#[derive(Clone)]
+pub(crate) struct Keys {
+    scenario: Rc<Scenario>,
+    /// In the order of names.
+    all: Rc<[DeviceKey]>,
+}
+
+impl Keys {
+    pub(crate) fn new(scenario: &Rc<Scenario>, seed: u64) -> Self {
+        let key = |name: &str| DeviceKey::from_seed(&secret(seed, "device", name));
+        Self { scenario: Rc::clone(scenario), all: scenario.nodes.iter().map(|node| key(&node.name)).collect() }
+    }
+
+    /// The key of the node of this name.
+    pub(crate) fn of(&self, name: &str) -> Option<&DeviceKey> {
+        let place = self.scenario.nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok()?;
+        self.all.get(place)
+    }
+}
+
 /// Every node's part. What grows with the number of nodes is shared by all of them.
 pub(crate) struct Parts {
     scenario: Rc<Scenario>,
@@ -18,10 +39,11 @@ pub(crate) struct Parts {
 }
 
 impl Parts {
-    pub(crate) fn new(scenario: Rc<Scenario>, seed: u64) -> Self {
-        let device = |name: &str| Bytes32(*DeviceKey::from_seed(&secret(seed, "device", name)).device_id().as_bytes());
-        let peer = |name: &String| Peer { name: name.clone(), device: device(name) };
-        let directory = Directory::new(scenario.nodes.iter().map(|node| peer(&node.name)).collect());
+    pub(crate) fn new(scenario: Rc<Scenario>, seed: u64, keys: &Keys) -> Self {
+        let device = |key: &DeviceKey| Bytes32(*key.device_id().as_bytes());
+        let peer = |(name, key): (&String, &DeviceKey)| Peer { name: name.clone(), device: device(key) };
+        let names = scenario.nodes.iter().map(|node| &node.name);
+        let directory = Directory::new(names.zip(&*keys.all).map(peer).collect());
         Self { scenario, seed, directory }
     }
 
@@ -101,7 +123,8 @@ mod tests {
     #[test]
     fn secrets_are_drawn_as_a_test_elsewhere_draws_them_again() {
         let scenario = crate::scenario::load(std::path::Path::new("tests/scenarios/busy.toml"), &[]).unwrap();
-        let part = Parts::new(Rc::new(scenario), 5).of(0);
+        let scenario = Rc::new(scenario);
+        let part = Parts::new(Rc::clone(&scenario), 5, &Keys::new(&scenario, 5)).of(0);
         for (purpose, secret) in [("device hub", part.device_seed), ("noise hub", part.noise_secret)] {
             let mut drawn = [0; 32];
             ::sim::fate::stream(5, purpose).fill_bytes(&mut drawn);

@@ -1,6 +1,7 @@
 //! Runs what a seed has drawn with the fabric's own nodes, whose ciphers are watched.
 
 use super::World;
+use super::parts::Keys;
 use super::sim::{Extras, Onlooker, Run, prepare, run};
 use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
@@ -10,6 +11,7 @@ use crate::suites::{ModelSuite, Tap, start_label};
 use ::sim::{Contender, Sink};
 use clap::ValueEnum;
 use core::fmt;
+use fabric::identity::DeviceKey;
 use fabric::suite::{RealSuite, Suite};
 use machine::Boot;
 use scenario_actor::Part;
@@ -69,23 +71,26 @@ pub(crate) fn play_with(
     extras: impl Into<Extras>,
 ) -> Run {
     let tap = Tap::default();
-    run(scenario, seed, extras, &tap, nodes(scenario, limits, suite, &tap))
+    let keys = Keys::new(scenario, seed);
+    let extras = Extras { keys: Some(keys.clone()), ..extras.into() };
+    run(scenario, seed, extras, &tap, nodes(scenario, limits, suite, &tap, Some(keys)))
 }
 
 /// One run that has not begun, and who looks on at it.
 pub(crate) fn contender(drawn: &Drawn, seed: u64, suite: SuiteKind) -> Contender<Player, Onlooker> {
     let tap = Tap::default();
     let (world, watch, _) =
-        prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.scenario, &drawn.limits, suite, &tap));
+        prepare(&drawn.scenario, seed, None, &tap, nodes(&drawn.scenario, &drawn.limits, suite, &tap, None));
     Contender { world, watch }
 }
 
-/// Starts the fabric's own nodes.
+/// Starts the fabric's own nodes; `keys` where they are made already.
 pub(crate) fn nodes(
     scenario: &Rc<Scenario>,
     limits: &Limits,
     suite: SuiteKind,
     tap: &Tap,
+    keys: Option<Keys>,
 ) -> impl Fn(Boot, Part) -> Player + 'static {
     let inner = suite.suite();
     let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
@@ -95,6 +100,7 @@ pub(crate) fn nodes(
             Arc::new(watched.suite(Arc::clone(&inner), &start))
         };
         let config = limits.of(&part.name);
-        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config)
+        let device = keys.as_ref().and_then(|keys| keys.of(&part.name)).map(DeviceKey::duplicate);
+        Player::boot(&scenario, &boot, part, Arc::clone(&inner), watch, config, device)
     }
 }

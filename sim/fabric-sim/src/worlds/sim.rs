@@ -5,7 +5,7 @@ mod story;
 mod watch;
 
 use super::panics;
-use super::parts::Parts;
+use super::parts::{Keys, Parts};
 use crate::attacker::{self, Inspect, Wiretaps};
 use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
@@ -60,6 +60,8 @@ pub(crate) struct Extras {
     pub(crate) story: bool,
     /// Datagrams are Ethernet frames: see [`crate::stack`].
     pub(crate) on_wire: bool,
+    /// The nodes' device keys, where they are made already.
+    pub(crate) keys: Option<Keys>,
 }
 
 impl Extras {
@@ -110,9 +112,9 @@ where
     M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
-    let parts = Parts::new(Rc::clone(scenario), seed);
+    let Extras { sink, ledger, story, on_wire, keys } = extras.into();
+    let parts = Parts::new(Rc::clone(scenario), seed, &keys.unwrap_or_else(|| Keys::new(scenario, seed)));
     let devices = parts.device_ids();
-    let Extras { sink, ledger, story, on_wire } = extras.into();
     let mut config = Config { ledger, ..config(scenario, seed) };
     if on_wire {
         crate::stack::put_on_wire(&mut config);

@@ -16,7 +16,7 @@ mod scratch;
 mod wall;
 
 use super::SuiteKind;
-use super::parts::Parts;
+use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
 use crate::oracles::{DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
 use crate::scenario::Scenario;
@@ -98,7 +98,7 @@ impl World {
         let relay = Relay::new(&config, poll.registry().try_clone()?)?;
         Ok(Self {
             scenario: Rc::clone(scenario),
-            parts: Parts::new(Rc::clone(scenario), seed),
+            parts: Parts::new(Rc::clone(scenario), seed, &Keys::new(scenario, seed)),
             suite,
             stations: config.nodes.iter().map(|_| Station::default()).collect(),
             relay,
