@@ -12,10 +12,11 @@ use machine::Duration;
 pub struct Config {
     /// The port that sessions are accepted at, as announced.
     pub port: u16,
-    /// Services to announce: 1 to 64 bytes of UTF-8 each, at most 16, none twice.
+    /// Services to announce: 1 to 64 bytes of UTF-8 each, at most 16, or 15 where announces are
+    /// signed, none twice.
     pub services: Vec<String>,
-    /// Whether to announce at all: ids link a device across networks.
-    pub announce: bool,
+    /// Whether and how to announce this device: ids link it across networks.
+    pub announce: Announcing,
     /// Whose sessions are accepted. All others learn `not_trusted`.
     pub trusted: BTreeSet<crate::identity::DeviceId>,
     /// Whether trusted devices are dialled as soon as they are discovered, without being asked for.
@@ -33,12 +34,12 @@ pub struct Config {
 }
 
 impl Default for Config {
-    /// Trusts nobody, serves nothing, announces nothing.
+    /// Trusts nobody, serves nothing, and announces that.
     fn default() -> Self {
         Self {
             port: crate::discovery::PORT,
             services: Vec::new(),
-            announce: false,
+            announce: Announcing::default(),
             trusted: BTreeSet::new(),
             dial_trusted: false,
             policy: Policy::default(),
@@ -48,6 +49,19 @@ impl Default for Config {
             limits: Limits::default(),
         }
     }
+}
+
+/// How a node announces itself (section 2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Announcing {
+    /// Not at all: it can be dialled only by those who know its address.
+    Off,
+    /// Unsigned only. It needs no storage, and anybody can say the same.
+    V1,
+    /// Signed, and then unsigned for those who know no better, as the wire contract has it. The first announce waits for a
+    /// write to storage; while that fails, announces are unsigned.
+    #[default]
+    V2,
 }
 
 /// Bounds of a node over all its sessions (section 3).

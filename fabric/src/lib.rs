@@ -17,6 +17,7 @@ extern crate alloc;
 
 mod config;
 pub mod discovery;
+mod durable;
 mod event;
 pub mod identity;
 pub mod mux;
@@ -28,7 +29,7 @@ pub mod suite;
 mod timer;
 mod wire;
 
-pub use config::{Config, Limits};
+pub use config::{Announcing, Config, Limits};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
 pub use node::{Load, Node};
 pub use policy::Policy;

@@ -127,8 +127,15 @@ impl Partitions {
     /// Whether nothing gets from `from` to `to`.
     #[inline]
     pub fn block(&self, from: u32, to: u32) -> bool {
+        self.blocker(from, to).is_some()
+    }
+
+    /// The first partition that lets nothing get from `from` to `to`.
+    #[inline]
+    pub(crate) fn blocker(&self, from: u32, to: u32) -> Option<usize> {
         let (from, to) = (NodeIndex(from), NodeIndex(to));
-        self.0.iter().any(|(_, sources, targets)| sources.contains(&from) && targets.contains(&to))
+        let blocks = |sources: &[NodeIndex], targets: &[NodeIndex]| sources.contains(&from) && targets.contains(&to);
+        self.0.iter().find(|(_, sources, targets)| blocks(sources, targets)).map(|(id, ..)| *id)
     }
 }
 

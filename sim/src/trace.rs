@@ -3,6 +3,7 @@
 //! Each event is a [`Record`] of fixed size that holds a digest of all the bytes it carried. Equal hashes mean equal runs;
 //! checkpoints of the hash let two runs be compared without keeping either.
 
+use crate::causes::{Causes, Kept};
 use crate::fate::fold;
 use crate::{NodeIndex, Time};
 use core::fmt;
@@ -128,19 +129,41 @@ pub(crate) struct Trace {
     /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
     tail: [Record; TAIL],
     sink: Option<Sink>,
+    causes: Option<Causes>,
 }
 
 impl Trace {
-    pub(crate) fn new(sink: Option<Sink>) -> Self {
+    pub(crate) fn new() -> Self {
         Self {
             hash: 0,
             events: 0,
             checkpoints: Vec::new(),
             stride: STRIDE_MIN,
             next_checkpoint: STRIDE_MIN,
-            next_look: if sink.is_some() { 1 } else { STRIDE_MIN },
+            next_look: STRIDE_MIN,
             tail: [Record::BLANK; TAIL],
-            sink,
+            sink: None,
+            causes: None,
+        }
+    }
+
+    /// Every event from now on goes to `sink`.
+    pub(crate) fn write_to(&mut self, sink: Sink) {
+        self.sink = Some(sink);
+        self.next_look = self.events + 1;
+    }
+
+    /// Every event from now on goes to `causes`.
+    pub(crate) fn keep_causes(&mut self, causes: Causes) {
+        self.causes = Some(causes);
+        self.next_look = self.events + 1;
+    }
+
+    /// Tells those who keep causes something that is no event.
+    #[inline]
+    pub(crate) fn note(&self, note: impl FnOnce(&mut Kept)) {
+        if let Some(causes) = &self.causes {
+            note(&mut causes.kept());
         }
     }
 
@@ -175,7 +198,12 @@ impl Trace {
         if self.events == self.next_checkpoint {
             self.checkpoint(at);
         }
-        self.next_look = if self.sink.is_some() { self.events + 1 } else { self.next_checkpoint };
+        let is_followed = self.sink.is_some() || self.causes.is_some();
+        self.next_look = if is_followed { self.events + 1 } else { self.next_checkpoint };
+        if let Some(causes) = &self.causes {
+            let record = self.tail[(self.events as usize - 1) % TAIL];
+            causes.kept().see(record, detail.bytes, detail.text.map(|text| format!("{text:?}")));
+        }
         self.line(names, detail);
     }
 
@@ -213,7 +241,7 @@ impl Trace {
             line.insert("bytes".into(), bytes.into());
         }
         if let Some(text) = &detail.text {
-            line.insert("detail".into(), format!("{text:?}").into());
+            line.insert("detail".into(), named(&format!("{text:?}"), names).into());
         }
         sink(&serde_json::Value::Object(line).to_string());
     }
@@ -247,6 +275,21 @@ impl fmt::Debug for Trace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Trace").field("events", &self.events).field("hash", &self.hash).finish_non_exhaustive()
     }
+}
+
+/// `text` with the names of nodes, as people know them, for their indexes.
+fn named(text: &str, names: &[String]) -> String {
+    let mut pieces = text.split("NodeIndex(");
+    let mut told = pieces.next().unwrap_or_default().to_owned();
+    for piece in pieces {
+        let known =
+            piece.split_once(')').and_then(|(index, rest)| Some((names.get(index.parse::<usize>().ok()?)?, rest)));
+        match known {
+            Some((name, rest)) => told.extend([&format!("{name:?}"), rest]),
+            None => told.extend(["NodeIndex(", piece]),
+        }
+    }
+    told
 }
 
 /// The digest of bytes that an event carries.
@@ -298,8 +341,8 @@ mod tests {
 
     #[test]
     fn checkpoints_thin_out_and_stay_true() {
-        let mut trace = Trace::new(None);
-        let mut again = Trace::new(None);
+        let mut trace = Trace::new();
+        let mut again = Trace::new();
         let mut hashes = vec![0];
         for number in 0..1_000_000 {
             trace.push(record(number), &[], None);

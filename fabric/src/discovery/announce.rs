@@ -161,6 +161,33 @@ impl AnnounceV2<'_> {
     }
 }
 
+/// Signed announces of one epoch that differ in no more than their sequence and their time to live.
+#[derive(Debug)]
+pub(super) struct AnnounceDraft {
+    /// All bytes up to the epoch, and it.
+    head: Vec<u8>,
+    verifying_key: [u8; 32],
+}
+
+impl AnnounceDraft {
+    /// Refuses a body that no signed announce has.
+    pub(super) fn new(body: &AnnounceV1<'_>, epoch: u64, verifying_key: [u8; 32]) -> Result<Self, AnnounceError> {
+        let mut head = body.encode_as(2, SIGNED_SERVICES_MAX)?;
+        head.extend_from_slice(&epoch.to_be_bytes());
+        Ok(Self { head, verifying_key })
+    }
+
+    pub(super) fn sign(&self, sequence: u32, ttl: u16, sign: impl Fn(&[u8]) -> [u8; 64]) -> Vec<u8> {
+        let mut bytes = self.head.clone();
+        bytes.extend_from_slice(&sequence.to_be_bytes());
+        bytes.extend_from_slice(&ttl.to_be_bytes());
+        bytes.extend_from_slice(&self.verifying_key);
+        let signature = sign(&[SIGNATURE_CONTEXT, &bytes].concat());
+        bytes.extend_from_slice(&signature);
+        bytes
+    }
+}
+
 /// What the signature of this announce is over; `bytes` have been parsed as version 2.
 pub(super) fn signed_message(bytes: &[u8]) -> Vec<u8> {
     [SIGNATURE_CONTEXT, &bytes[..bytes.len() - SIGNATURE_BYTES]].concat()

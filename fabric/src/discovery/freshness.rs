@@ -23,6 +23,7 @@ struct Seen {
     sequence: u32,
     lives_until: Instant,
     forget_at: Instant,
+    said_goodbye: bool,
     /// The device has proven itself since: it may have lost its storage, and start from a lower epoch once.
     may_fall: bool,
 }
@@ -54,11 +55,22 @@ impl Freshness {
         self.last(now, device).is_some()
     }
 
+    /// Whether the device has said goodbye of late, and nothing signed since.
+    pub(super) fn said_goodbye(&self, now: Instant, device: DeviceId) -> bool {
+        self.last(now, device).is_some_and(|seen| seen.said_goodbye)
+    }
+
     /// The announce was accepted; it counts until `lives_until` (a goodbye's time is over at once), and is remembered for
     /// one time to live more.
-    pub(super) fn record(&mut self, device: DeviceId, (epoch, sequence): (u64, u32), lives_until: Instant) {
+    pub(super) fn record(
+        &mut self,
+        device: DeviceId,
+        (epoch, sequence): (u64, u32),
+        lives_until: Instant,
+        said_goodbye: bool,
+    ) {
         let forget_at = lives_until + self.time_to_live;
-        self.seen.insert(device, Seen { epoch, sequence, lives_until, forget_at, may_fall: false });
+        self.seen.insert(device, Seen { epoch, sequence, lives_until, forget_at, said_goodbye, may_fall: false });
         if self.seen.len() > self.capacity {
             // A scan, but only after a signature check, which costs a hundred times as much.
             let first = self.seen.iter().min_by_key(|(device, seen)| (seen.forget_at, **device));

@@ -23,8 +23,8 @@ use alloc::string::ToString;
 
 use machine::{Addr, Duration, Instant};
 
-use self::announce::{Announce, AnnounceV1, AnnounceV2};
-use self::announcer::Announcer;
+use self::announce::{Announce, AnnounceDraft, AnnounceV1, AnnounceV2};
+use self::announcer::{Announcer, Said, Signed};
 use self::freshness::{Age, Freshness};
 use self::pace::Pace;
 use self::peer::Heard;
@@ -232,20 +232,50 @@ impl Discovery {
         outcome
     }
 
-    /// Announces this from now on, at once first. Refuses what other nodes would.
+    /// Announces this from now on, unsigned (version 1), at once first. Refuses what other nodes would.
     pub fn announce(&mut self, now: Instant, local: &LocalAnnounce) -> Result<(), Refusal> {
-        let announce = AnnounceV1 {
+        let said = self.said(local, None)?;
+        self.announcer.start(now, said);
+        Ok(())
+    }
+
+    /// Announces this from now on, signed (version 2) and then unsigned for those who know no better, at once first.
+    /// `verifying_key` is the device's; `epoch` is above that of every earlier start, and durable. Refuses what other nodes
+    /// would.
+    pub fn announce_signed(
+        &mut self,
+        now: Instant,
+        local: &LocalAnnounce,
+        epoch: u64,
+        verifying_key: [u8; 32],
+    ) -> Result<(), Refusal> {
+        let said = self.said(local, Some((epoch, verifying_key)))?;
+        self.announcer.start(now, said);
+        Ok(())
+    }
+
+    /// Judges what [`Discovery::announce`], or with `is_signed` [`Discovery::announce_signed`], would.
+    pub fn judge(&self, local: &LocalAnnounce, is_signed: bool) -> Result<(), Refusal> {
+        self.said(local, is_signed.then_some((0, [0; 32]))).map(|_| ())
+    }
+
+    fn said(&self, local: &LocalAnnounce, signed: Option<(u64, [u8; 32])>) -> Result<Said, Refusal> {
+        let body = AnnounceV1 {
             device_id: &self.own.to_string(),
             port: local.port,
             noise_static: local.noise_static,
             services: local.services.clone(),
         };
-        refusal::judge_claims(&announce)?;
-        self.announcer.start(now, announce.encode().map_err(Refusal::Malformed)?);
-        Ok(())
+        refusal::judge_claims(&body)?;
+        let unsigned = body.encode().map_err(Refusal::Malformed)?;
+        let seconds = self.limits.time_to_live.as_millis() / 1_000;
+        let ttl = u16::try_from(seconds).unwrap_or(u16::MAX).max(1);
+        let sign = |(epoch, key)| AnnounceDraft::new(&body, epoch, key).map(|draft| Signed { draft, ttl, sequence: 0 });
+        let signed = signed.map(sign).transpose().map_err(Refusal::Malformed)?;
+        Ok(Said { unsigned, signed })
     }
 
-    /// Announces nothing any more.
+    /// Announces nothing any more; a node that signed what it announced says goodbye.
     pub fn stop_announcing(&mut self) {
         self.announcer.stop();
     }
@@ -292,9 +322,14 @@ impl Discovery {
         next
     }
 
-    /// The announce to send to the group now, if one is due.
-    pub fn poll_announce(&mut self) -> Option<&[u8]> {
-        self.announcer.poll()
+    /// The announce to send to the group now, if one is due. `sign` makes an Ed25519 signature with the device key.
+    pub fn poll_announce(&mut self, sign: impl Fn(&[u8]) -> [u8; 64]) -> Option<&[u8]> {
+        self.announcer.poll(sign)
+    }
+
+    /// Whether [`Discovery::poll_announce`] has something to give.
+    pub fn has_announce(&self) -> bool {
+        self.announcer.is_due()
     }
 
     /// What the application has not heard yet.
@@ -312,6 +347,7 @@ impl Discovery {
         let announce = Announce::parse(bytes).map_err(Refusal::Malformed)?;
         let device = refusal::judge(announce.body(), self.own)?;
         match announce {
+            Announce::V1(_) if self.freshness.said_goodbye(now, device) => return Err(Refusal::Superseded),
             Announce::V1(body) => {
                 let heard = heard(from, &body, Claim::V1, now + self.limits.time_to_live);
                 self.peers.hear(now, device, &heard)?;
@@ -346,7 +382,7 @@ impl Discovery {
         }
         self.peers.hear(now, device, &heard)?;
         if age == Age::Newer {
-            self.freshness.record(device, (signed.epoch, signed.sequence), expires_at);
+            self.freshness.record(device, (signed.epoch, signed.sequence), expires_at, false);
         }
         Ok(())
     }
@@ -363,7 +399,7 @@ impl Discovery {
             return Err(Refusal::Stale);
         }
         if self.peer(device).is_some() || self.freshness.knows(now, device) {
-            self.freshness.record(device, (signed.epoch, signed.sequence), now);
+            self.freshness.record(device, (signed.epoch, signed.sequence), now, true);
         }
         self.peers.remove(device, LostReason::Goodbye);
         Ok(())

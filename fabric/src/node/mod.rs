@@ -1,5 +1,6 @@
 //! A whole node: routes a driver's inputs to discovery and sessions, owns the timers, and keeps sessions with devices.
 
+mod announcing;
 mod connection;
 mod device;
 mod sessions;
@@ -15,11 +16,13 @@ use crate::timer::Timers;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
+use alloc::vec::Vec;
+use announcing::Announces;
 use bytes::Bytes;
 use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
-use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId};
+use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId, StoreFailed};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -29,12 +32,15 @@ pub struct Node {
     config: Config,
     own: DeviceId,
     discovery: Discovery,
+    announces: Announces,
     random: ChaCha20Rng,
     connections: BTreeMap<PipeId, Connection>,
     /// Devices that a session is wanted or had with.
     devices: BTreeMap<DeviceId, Device>,
     timers: Timers<Timer>,
     pipe_outputs: VecDeque<PipeOutput>,
+    /// The value that was given to be stored last, by its key.
+    store: (&'static str, Vec<u8>),
     events: VecDeque<Event>,
     /// The newest time that the driver told.
     now: Instant,
@@ -48,6 +54,7 @@ pub struct Node {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Discovery,
+    Epoch,
     Connection(PipeId),
     Dial(DeviceId),
 }
@@ -80,7 +87,8 @@ pub struct Load {
 }
 
 impl Node {
-    /// Starts a node as `local`, and announces it if the config says so.
+    /// Starts a node as `local`, and announces it if the config says so. It keeps values of its own in the driver's storage,
+    /// under keys that begin with `fabric.`.
     ///
     /// # Errors
     /// What is wrong with the services or the port to announce.
@@ -92,20 +100,21 @@ impl Node {
         for device in &config.trusted {
             discovery.set_trusted(*device, true);
         }
-        if config.announce {
-            let announce = LocalAnnounce { port: config.port, noise_static: local.noise.public(), services };
-            discovery.announce(boot.now, &announce)?;
-        }
+        let announce = LocalAnnounce { port: config.port, noise_static: local.noise.public(), services };
+        let key = local.device.verifying_key();
+        let announces = Announces::start(boot.now, config.announce, announce, key, &boot.stored, &mut discovery)?;
         let mut node = Self {
             local: Arc::new(local),
             config,
             own,
             discovery,
+            announces,
             random,
             connections: BTreeMap::new(),
             devices: BTreeMap::new(),
             timers: Timers::default(),
             pipe_outputs: VecDeque::new(),
+            store: ("", Vec::new()),
             events: VecDeque::new(),
             now: boot.now,
             pipes_opened: 0,
@@ -180,11 +189,12 @@ impl Node {
         self.end_sessions(now, device, code::REVOKED);
     }
 
-    /// Ends in order: announces and dials no more, accepts no more, lets streams finish.
+    /// Ends in order: says goodbye, announces and dials no more, accepts no more, lets streams finish.
     pub fn shut_down(&mut self, now: Instant) {
         self.is_shut_down = true;
+        self.announces.stop();
         self.discovery.stop_announcing();
-        let devices: alloc::vec::Vec<_> = self.devices.keys().copied().collect();
+        let devices: Vec<_> = self.devices.keys().copied().collect();
         for device in devices {
             self.end_sessions(now, device, code::GOING_AWAY);
         }
@@ -193,7 +203,7 @@ impl Node {
 
     /// Whether nothing is left to end after [`Node::shut_down`].
     pub fn is_quiet(&self) -> bool {
-        self.connections.is_empty() && self.pipe_outputs.is_empty()
+        self.connections.is_empty() && self.pipe_outputs.is_empty() && !self.discovery.has_announce()
     }
 
     /// Whether streams to `device` can be opened.
@@ -323,7 +333,12 @@ impl Node {
                 PipeOutput::Close(pipe) => Output::ClosePipe { pipe },
             });
         }
-        let bytes = self.discovery.poll_announce()?;
+        if let Some(store) = self.announces.poll_store() {
+            self.store = store;
+            return Some(Output::Store { key: self.store.0, bytes: &self.store.1 });
+        }
+        let Local { suite, device, .. } = &*self.local;
+        let bytes = self.discovery.poll_announce(|message| suite.sign(device, message))?;
         Some(Output::Datagram { to: Destination::Group, bytes })
     }
 
@@ -346,6 +361,7 @@ impl Node {
                     self.discovery.handle_timeout(self.now);
                     self.settle_discovery();
                 }
+                Timer::Epoch => self.announces.handle_timeout(self.now),
                 Timer::Connection(pipe) => self.connection_timeout(pipe),
                 Timer::Dial(device) => self.dial(device),
             }
@@ -380,6 +396,12 @@ impl Node {
         self.timers.set(Timer::Discovery, self.discovery.next_timeout());
     }
 
+    fn stored(&mut self, key: &str, result: Result<(), StoreFailed>) {
+        self.announces.stored(self.now, key, result, &mut self.discovery);
+        self.timers.set(Timer::Epoch, self.announces.next_timeout());
+        self.settle_discovery();
+    }
+
     fn found(&mut self, device: DeviceId) {
         if self.config.dial_trusted && self.config.trusted.contains(&device) && !self.is_shut_down {
             self.devices.entry(device).or_default().is_wanted = true;
@@ -403,7 +425,7 @@ impl Machine for Node {
             Input::PipeBytes { pipe, bytes } => self.receive(pipe, bytes),
             Input::PipeFinished { pipe } => self.pipe_finished(pipe),
             Input::PipeClosed { pipe, reason } => self.pipe_closed(pipe, reason),
-            Input::Stored { .. } => {}
+            Input::Stored { key, result } => self.stored(key, result),
         }
     }
 

@@ -45,7 +45,7 @@ pub(crate) fn run(start: Start) -> Exit {
     }
     let stop_at = Instant::from_nanos(start.stop_after_nanos);
     let boot = Boot { now, incarnation: start.incarnation, seed: seeds.node, stored: stored(start.stored) };
-    let config = Config { announce: true, ..Config::default() };
+    let config = Config::default();
     let actor = Actor::new(&boot, start.part, Arc::new(RealSuite), config);
     Node { stack, driver, actor, outcome: Outcome::default() }.run(stop_at)
 }

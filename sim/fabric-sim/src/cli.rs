@@ -121,6 +121,18 @@ the limit keep the smallest run found so far. Without them the result is the sam
 
 {EXIT_CODES}"))]
     Shrink(ShrinkArgs),
+    /// Say why a run failed: the few events that explain it
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim slice scenarios/flaky-hub.toml --seed 7
+  fabric-sim slice target/out/failure.capsule.json
+  fabric-sim slice target/out/failure.capsule.json --format json | jq '.events[] | [.id, .what, .parents]'
+
+From the broken promise back through sends, deliveries, timers and faults, among the nodes that it is about. What runs as
+it should in between is counted. A run that fails exits with 1, one that holds with 3.
+
+{EXIT_CODES}"))]
+    Slice(SliceArgs),
     /// Find the first event in which two runs differ, or one run from itself
     #[command(after_help = format!("\
 Examples:
@@ -145,6 +157,19 @@ that they differ, 4 that the simulator itself is not deterministic.
 
 {EXIT_CODES}"))]
     Conform(ConformArgs),
+    /// Make a page of a run or a sweep, to look at in a browser
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --out target/out
+  fabric-sim report target/out
+  fabric-sim report target/out --from 5s --until 9s --out nine.html
+  fabric-sim report target/sweep/results.jsonl
+
+One file, which needs no network. Of a run: who sent what to whom and what became of it, faults, checks, what each node was
+at any time, and latency. Of a sweep: distinct failures, and which drawn values they go with.
+
+{EXIT_CODES}"))]
+    Report(ReportArgs),
     /// Check scenario files without running them
     #[command(after_help = format!("\
 Examples:
@@ -311,8 +336,9 @@ pub(crate) struct ReplayArgs {
     pub(crate) format: Format,
 }
 
+/// A run that fails: a scenario under a seed, or a capsule.
 #[derive(Debug, Args)]
-pub(crate) struct ShrinkArgs {
+pub(crate) struct FailingArgs {
     /// A scenario file or a capsule
     pub(crate) file: PathBuf,
     /// The seed under which the scenario fails, 1 unless said; a capsule has its own
@@ -327,15 +353,46 @@ pub(crate) struct ShrinkArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// The cryptography that nodes get: model unless said, or what the capsule had
+    /// The cryptography that nodes get, if not what the capsule had; for a scenario, `shrink` takes the model unless said,
+    /// and `slice` the real one
     #[arg(long, value_enum)]
     pub(crate) suite: Option<SuiteKind>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ShrinkArgs {
+    #[command(flatten)]
+    pub(crate) failing: FailingArgs,
     /// Where to write the result
     #[arg(long, value_name = "DIR", default_value = "scenarios/regressions")]
     pub(crate) out: PathBuf,
     /// Stop after so long with the smallest run found by then
     #[arg(long, value_name = "TIME", value_parser = time, default_value = "5m")]
     pub(crate) limit: Nanos,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ReportArgs {
+    /// The directory that `run --out` or `sweep --out` wrote, or a file of a sweep's results
+    pub(crate) path: PathBuf,
+    /// Where to write the page; beside what it is of unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
+    /// Leave out what happened before this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) from: Option<Nanos>,
+    /// Leave out what happened after this time
+    #[arg(long, value_name = "TIME", value_parser = time)]
+    pub(crate) until: Option<Nanos>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SliceArgs {
+    #[command(flatten)]
+    pub(crate) failing: FailingArgs,
+    /// What to print to stdout: lines for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
 }
 
 #[derive(Debug, Args)]

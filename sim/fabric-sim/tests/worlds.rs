@@ -78,6 +78,12 @@ fn what_stack_mode_cannot_do_is_refused_before_anything_runs() {
 }
 
 #[test]
+fn a_hundred_streams_that_nobody_reads_show_the_same() {
+    let result = agree("unread-streams", "sim,tcp");
+    assert_eq!((&result["subjects"], &result["observations"]), (&104.into(), &106.into()));
+}
+
+#[test]
 fn a_real_run_says_what_struck_and_what_it_cannot_judge() {
     let ran = fabric_sim(&["run", "../../scenarios/unplugged-midway.toml", "--world", "tcp", "--format", "json"]);
     assert_eq!(ran.code, Some(0), "{}", ran.stderr);

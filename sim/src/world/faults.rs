@@ -3,6 +3,7 @@
 use super::World;
 use super::net::Event;
 use super::node::{Armed, State};
+use crate::causes::Kept;
 use crate::disk::DiskProfile;
 use crate::fault::{Begin, Fault};
 use crate::link::LinkProfile;
@@ -46,6 +47,7 @@ where
             if self.plan[index].begin == Begin::Trigger(trigger) {
                 // Taken: the same trigger does not begin it again.
                 self.plan[index].begin = Begin::At(self.net.now);
+                self.net.trace.note(Kept::fires);
                 self.begin_fault(index, watch);
             }
         }
@@ -85,6 +87,7 @@ where
                 }
                 paused.state = State::Paused;
                 self.net.counts.pauses += 1;
+                self.net.trace.note(|causes| causes.paused(*node));
                 Undo::Resume { incarnation: paused.rest.incarnation }
             }
             Fault::ClockJump(node, by) => {
@@ -194,6 +197,7 @@ where
     fn resume(&mut self, node: NodeIndex, watch: &mut impl Watch<M>) {
         self.nodes[node.as_usize()].state = State::Up;
         self.nodes[node.as_usize()].rest.waiting_datagrams = 0;
+        self.net.trace.note(|causes| causes.resumed(node));
         while let Some(waiting) = self.nodes[node.as_usize()].rest.waiting.pop_front() {
             self.give(node.0, waiting, watch);
         }
@@ -222,6 +226,7 @@ where
         // By serial, since what a machine does about one may let go of the next.
         for serial in between.map(|(_, pipe)| pipe.serial).collect::<Vec<_>>() {
             if let Some(index) = self.pipe_of_serial(serial) {
+                self.net.trace.note(|causes| causes.pipe_broken(serial));
                 self.reset_both(index, watch);
             }
         }

@@ -58,6 +58,7 @@ where
         self.net.counts.crashes += 1;
         self.net.interrupt_writes(index);
         for (pipe, side) in core::mem::take(&mut self.net.ends[index as usize]).into_values() {
+            self.net.note_closed(pipe, side);
             self.net.close_end(pipe, side);
             if kind == CrashKind::Process && self.net.pipes[pipe as usize].accepted {
                 self.net.send_reset(pipe, side);

@@ -15,6 +15,7 @@ mod tests;
 mod view;
 
 use crate::Time;
+use crate::causes::Causes;
 use crate::fault::Planned;
 use crate::schedule::Queue;
 use crate::tap::Tap;
@@ -116,7 +117,16 @@ where
 
     /// Writes every event to `sink`, as a JSON object a line. To be set before the first run.
     pub fn trace_to(&mut self, sink: Sink) {
-        self.net.trace = crate::trace::Trace::new(Some(sink));
+        self.net.trace.write_to(sink);
+    }
+
+    /// Keeps what each event follows from. To be asked for before the first run, and given to each run as a watch.
+    pub fn keep_causes(&mut self) -> Causes {
+        let causes = Causes::default();
+        self.net.trace.keep_causes(causes.clone());
+        // A decision that is recorded takes the way on which fates are told.
+        self.net.ledger = core::mem::take(&mut self.net.ledger).recording();
+        causes
     }
 
     /// Puts a tap on both directions between two nodes, in place of an earlier one.

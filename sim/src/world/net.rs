@@ -3,6 +3,7 @@
 use super::delivery::{Deliveries, Flight};
 use super::fills::Fills;
 use super::hosts::{Hosts, host_of};
+use crate::causes::Mishap;
 use crate::disk::{Damage, Disk};
 use crate::fate::{Key, NameHash};
 use crate::fault::{Counts, Partitions};
@@ -113,7 +114,7 @@ impl Net {
             now: Time::ZERO,
             schedule: Wheel::default(),
             orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
-            trace: Trace::new(None),
+            trace: Trace::new(),
             hosts: Hosts::new(&hashes, nodes.iter().map(|node| node.port)),
             addrs,
             roots: Roots::new(config.seed),
@@ -243,12 +244,15 @@ impl Net {
     #[inline(never)]
     fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
         let Flight { from, to, key, .. } = *flight;
-        if !self.taps.is_empty() && self.tapped_datagram(from, to, bytes) {
+        if !self.taps.is_empty() && self.taps.contains_key(&(from, to)) {
+            self.trace.note(|causes| causes.lost(Mishap::Intercepted, None));
+            self.tapped_datagram(from, to, bytes);
             return;
         }
         let profile = self.links.profile(from, to);
         if bytes.len() > profile.mtu as usize {
             self.counts.too_long += 1;
+            self.trace.note(|causes| causes.lost(Mishap::TooLong, None));
             return;
         }
         let mut fate = profile.fate(key, bytes.len() as u32);
@@ -257,16 +261,19 @@ impl Net {
             let (address, length) = (flight.address(), bytes.len() as u32);
             fate = self.ledger.packet(Subject { address, at: self.now, length, digest: flight.digest }, fate);
         }
-        if self.partitions.block(from, to) {
+        if let Some(fault) = self.partitions.blocker(from, to) {
             self.counts.partitioned += 1;
+            self.trace.note(|causes| causes.lost(Mishap::Partitioned, Some(fault)));
             return;
         }
         let Some(queued) = self.links.departs_after(from, to, self.now, bytes.len() as u32) else {
             self.counts.queue_full += 1;
+            self.trace.note(|causes| causes.lost(Mishap::QueueFull, None));
             return;
         };
         if fate.lost {
             self.counts.lost += 1;
+            self.trace.note(|causes| causes.lost(Mishap::Lost, None));
             return;
         }
         let mut after = queued + fate.delay;
@@ -277,6 +284,16 @@ impl Net {
         if fate.duplicate.is_some() || fate.flipped_bit.is_some() || fate.truncated_to.is_some() || fate.reordered {
             self.damage(delivery, flight, bytes, fate, queued);
         }
+        let is_damaged = fate.flipped_bit.is_some() || fate.truncated_to.is_some();
+        self.note_carried(flight, self.deliveries.get(delivery).digest, is_damaged.then_some(Mishap::Damaged));
+        if fate.duplicate.is_some() {
+            self.note_carried(flight, flight.digest, Some(Mishap::Duplicated));
+        }
+    }
+
+    fn note_carried(&self, flight: &Flight, digest: u64, mishap: Option<Mishap>) {
+        let flying = (flight.from, flight.to, flight.number, digest);
+        self.trace.note(|causes| causes.carried(flying, mishap));
     }
 
     /// Schedules the arrival of a packet.
@@ -308,9 +325,9 @@ impl Net {
         self.deliveries.replace(index, digest(&bytes), &bytes);
     }
 
-    /// Hands a datagram to the tap of its link, if there is one.
-    fn tapped_datagram(&mut self, from: u32, to: u32, bytes: &[u8]) -> bool {
-        let Some(tap) = self.taps.get(&(from, to)) else { return false };
+    /// Hands a datagram to the tap of its link.
+    fn tapped_datagram(&mut self, from: u32, to: u32, bytes: &[u8]) {
+        let Some(tap) = self.taps.get(&(from, to)) else { return };
         let mut out = Vec::new();
         self.tap_list[*tap].datagram(self.now, NodeIndex(from), NodeIndex(to), bytes, &mut out);
         for injection in out {
@@ -318,7 +335,6 @@ impl Net {
                 self.inject(from.0, to.0, &bytes);
             }
         }
-        true
     }
 
     /// A tap's own datagram: it meets the link's delay only.
@@ -328,7 +344,9 @@ impl Net {
         let fate = self.links.profile(from, to).fate(key, bytes.len() as u32);
         let digest = digest(bytes);
         self.record(Kind::Injected, from, NodeIndex(to), number, digest, Some(bytes.len()));
-        self.carry(&Flight { from, to, number, digest, key, to_group: false }, bytes, fate.delay);
+        let flight = Flight { from, to, number, digest, key, to_group: false };
+        self.carry(&flight, bytes, fate.delay);
+        self.note_carried(&flight, digest, None);
     }
 
     /// The node's machine stores a value.

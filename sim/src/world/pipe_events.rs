@@ -109,6 +109,8 @@ where
         let end = &mut pipe.ends[ACCEPTOR];
         (end.id, end.incarnation, end.phase) = (id, node.rest.incarnation, Phase::Open);
         self.net.ends[acceptor as usize].insert(id, (index, ACCEPTOR));
+        let serial = self.net.pipes[index as usize].serial;
+        self.net.trace.note(|causes| causes.pipe_accepted(serial, NodeIndex(acceptor), id));
         let from = self.net.addr(dialler);
         self.net.answer(index);
         self.hand(acceptor, Waiting::Accepted(id, from), watch);
@@ -216,6 +218,9 @@ where
             let Some(segment) = end.held.remove(&end.next_read) else { break };
             let number = end.next_read;
             end.next_read += 1;
+            let serial = self.net.pipes[index as usize].serial;
+            self.net.trace.note(|causes| causes.segment_read(serial, 1 - side, number));
+            let end = &mut self.net.pipes[index as usize].ends[side];
             if segment.fin {
                 end.fin_received = true;
                 end.fin_unacked = true;

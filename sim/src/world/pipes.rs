@@ -1,6 +1,7 @@
 //! Moves the bytes of pipes: dialling, segments, acknowledgements, resets. No machine is called here except to fill.
 
 use super::net::{Event, Net};
+use crate::causes::Mishap;
 use crate::fate::Key;
 use crate::ledger::{Address, Subject};
 use crate::pipe::{
@@ -47,6 +48,10 @@ impl Net {
             port_matches,
             events: 0,
         }) as u32;
+        self.trace.note(|causes| causes.pipe_opened(self.pipes_made, NodeIndex(node), id, NodeIndex(peer)));
+        if answer != Answer::Usual {
+            self.trace.note(|causes| causes.pipe_struck(self.pipes_made));
+        }
         self.pipes_made += 1;
         let known = self.ends[node as usize].insert(id, (pipe, DIALLER));
         assert!(known.is_none(), "a machine opened a pipe under an id that it had used");
@@ -79,9 +84,15 @@ impl Net {
         }
     }
 
+    /// Tells those who keep causes that the event that was recorded last ends this end.
+    pub(super) fn note_closed(&self, index: u32, side: Side) {
+        self.trace.note(|causes| causes.pipe_closed(self.pipes[index as usize].serial, side));
+    }
+
     /// Waits for the next attempt, or for the end of all attempts.
     pub(super) fn dial_again(&mut self, index: u32) {
         let pipe = &self.pipes[index as usize];
+        self.trace.note(|causes| causes.dial_lost(pipe.serial));
         let from = pipe.ends[DIALLER].node.0;
         let waited = self.now.since(pipe.dialled_at);
         // 1 s, then 2, then 4: attempts at 1, 3, 7 s after the first.
@@ -151,12 +162,17 @@ impl Net {
         if !self.ledger.is_idle() {
             delay = self.ledger.segment(Subject { address, at: self.now, length, digest }, delay);
         }
-        if self.partitions.block(from, to) {
+        if let Some(fault) = self.partitions.blocker(from, to) {
             self.counts.partitioned += 1;
+            self.trace.note(|causes| causes.stopped(Mishap::Partitioned, Some(fault)));
             return None;
         }
-        let queued = self.links.departs_after(from, to, self.now, length + 40)?;
-        delay.map(|delay| delay + queued)
+        let queued = self.links.departs_after(from, to, self.now, length + 40);
+        if queued.is_none() || delay.is_none() {
+            let mishap = if queued.is_none() { Mishap::QueueFull } else { Mishap::Lost };
+            self.trace.note(|causes| causes.stopped(mishap, None));
+        }
+        Some(delay? + queued?)
     }
 
     /// Whether the arrival of one sending of a segment resets the pipe.
@@ -167,7 +183,11 @@ impl Net {
         let [dialler, acceptor] = [DIALLER, ACCEPTOR].map(|side| pipe.ends[side].node);
         let address = Address::Reset { dialler, acceptor, dial: pipe.dial, forward: from == DIALLER, number, attempt };
         let (length, digest) = (travel.segment.bytes.len() as u32, travel.segment.digest);
-        self.ledger.strike(Subject { address, at: self.now, length, digest }, drawn)
+        let strikes = self.ledger.strike(Subject { address, at: self.now, length, digest }, drawn);
+        if strikes {
+            self.trace.note(|causes| causes.pipe_struck(pipe.serial));
+        }
+        strikes
     }
 
     /// How long a segment waits before it is sent again.
@@ -203,6 +223,7 @@ impl Net {
         let Some((pipe, side)) = self.ends[node as usize].remove(&id) else { return };
         self.record(Kind::ClosePipe, node, NodeIndex::NONE, id.as_u64(), 0, None);
         let was_open = self.pipes[pipe as usize].accepted;
+        self.note_closed(pipe, side);
         self.close_end(pipe, side);
         if was_open {
             self.send_reset(pipe, side);
@@ -326,6 +347,8 @@ impl Net {
         let end = &mut self.pipes[index as usize].ends[from];
         let number = end.next_send;
         end.next_send += 1;
+        let serial = self.pipes[index as usize].serial;
+        self.trace.note(|causes| causes.segment_written(serial, from, number));
         let travel = Travel { pipe: index, from, number, attempt: 0, first_sent: self.now, segment };
         let travel = self.travels.insert(travel) as u32;
         self.send_travel(travel);
@@ -352,6 +375,7 @@ impl Net {
         let ends = &self.pipes[pipe as usize].ends;
         let (node, peer) = (ends[from].node.0, ends[1 - from].node);
         self.counts.segments_lost += 1;
+        self.trace.note(|causes| causes.segment_losing(self.pipes[pipe as usize].serial, from, number));
         self.record(Kind::SegmentLost, node, peer, number, 0, None);
         let wait = self.retransmission(pipe, from, attempt);
         self.pipe_event(node, pipe, wait, Event::SendAgain(at));

@@ -13,7 +13,7 @@ fn times(seed: u64, limits: &Limits, secs: u64) -> Vec<u64> {
     node.discovery.announce(node.now, &local()).unwrap();
     let mut times = Vec::new();
     loop {
-        if node.discovery.poll_announce().is_some() {
+        if node.discovery.poll_announce(unsigned).is_some() {
             times.push(node.now.as_nanos());
         }
         node.now = node.discovery.next_timeout().unwrap();
@@ -47,8 +47,8 @@ fn the_seed_alone_decides_the_jitter() {
 fn the_announce_is_what_others_take_in() {
     let mut speaker = Discovery::new(id(1), 1, &Limits::default());
     speaker.announce(Instant::ZERO, &local()).unwrap();
-    let bytes = speaker.poll_announce().unwrap().to_vec();
-    assert_eq!(speaker.poll_announce(), None, "once");
+    let bytes = speaker.poll_announce(unsigned).unwrap().to_vec();
+    assert_eq!(speaker.poll_announce(unsigned), None, "once");
     let mut node = Node::new(&Limits::default());
     node.hears_bytes(1, &bytes).unwrap();
     assert_eq!(node.events(), [discovered(1)]);
@@ -58,11 +58,11 @@ fn the_announce_is_what_others_take_in() {
 fn a_node_that_was_paused_announces_once_when_it_wakes() {
     let mut node = Node::new(&Limits::default());
     node.discovery.announce(node.now, &local()).unwrap();
-    assert!(node.discovery.poll_announce().is_some());
+    assert!(node.discovery.poll_announce(unsigned).is_some());
     node.now = node.now + DAY;
     node.discovery.handle_timeout(node.now);
-    assert!(node.discovery.poll_announce().is_some());
-    assert!(node.discovery.poll_announce().is_none());
+    assert!(node.discovery.poll_announce(unsigned).is_some());
+    assert!(node.discovery.poll_announce(unsigned).is_none());
     assert_eq!(node.discovery.next_timeout(), Some(node.now + Duration::from_secs(2)));
 }
 
@@ -72,11 +72,11 @@ fn a_timeout_before_its_time_changes_nothing() {
     let mut other = Node::new(&Limits::default());
     for node in [&mut node, &mut other] {
         node.discovery.announce(node.now, &local()).unwrap();
-        node.discovery.poll_announce().unwrap();
+        node.discovery.poll_announce(unsigned).unwrap();
     }
     for millis in 0..999 {
         node.discovery.handle_timeout(node.now + Duration::from_millis(millis));
-        assert!(node.discovery.poll_announce().is_none());
+        assert!(node.discovery.poll_announce(unsigned).is_none());
     }
     for node in [&mut node, &mut other] {
         node.now = node.discovery.next_timeout().unwrap();
@@ -91,18 +91,18 @@ fn a_node_that_only_listens_has_nothing_to_wait_for() {
     assert_eq!(node.discovery.next_timeout(), None);
     node.discovery.announce(node.now, &local()).unwrap();
     node.discovery.stop_announcing();
-    assert_eq!((node.discovery.next_timeout(), node.discovery.poll_announce()), (None, None));
+    assert_eq!((node.discovery.next_timeout(), node.discovery.poll_announce(unsigned)), (None, None));
 }
 
 #[test]
 fn an_announce_is_never_answered() {
     let mut node = Node::new(&Limits::default());
     node.discovery.announce(node.now, &local()).unwrap();
-    node.discovery.poll_announce().unwrap();
+    node.discovery.poll_announce(unsigned).unwrap();
     let due = node.discovery.next_timeout();
     for device in 0..20 {
         node.hears(device, device).unwrap();
-        assert_eq!((node.discovery.next_timeout(), node.discovery.poll_announce()), (due, None));
+        assert_eq!((node.discovery.next_timeout(), node.discovery.poll_announce(unsigned)), (due, None));
     }
 }
 
@@ -122,4 +122,51 @@ fn a_node_does_not_announce_what_others_would_refuse() {
     let services = Services::new(["a", "a"]).unwrap();
     assert_eq!(announce(LocalAnnounce { services, ..local() }), Refusal::DuplicateService);
     assert_eq!(discovery.next_timeout(), None);
+}
+
+/// The epoch, sequence and time to live of all that is due now; `None` of what is unsigned.
+fn signed_and_sent(discovery: &mut Discovery) -> Vec<Option<(u64, u32, u16)>> {
+    let mut sent = Vec::new();
+    while let Some(bytes) = discovery.poll_announce(|message| key(1).signing_key().sign(message).to_bytes()) {
+        sent.push(match Announce::parse(bytes).unwrap() {
+            Announce::V1(_) => None,
+            Announce::V2(signed) => {
+                assert!(verify(&signed.verifying_key, &signed.signed_message().unwrap(), &signed.signature));
+                Some((signed.epoch, signed.sequence, signed.ttl))
+            }
+        });
+    }
+    sent
+}
+
+#[test]
+fn a_signed_announce_goes_ahead_of_the_unsigned_one_and_a_goodbye_is_the_last_word() {
+    let mut speaker = Discovery::new(id(1), 1, &Limits::default());
+    let verifying_key = key(1).verifying_key();
+    speaker.announce_signed(Instant::ZERO, &local(), 7, verifying_key).unwrap();
+    assert_eq!(signed_and_sent(&mut speaker), [Some((7, 0, 30)), None]);
+    speaker.handle_timeout(speaker.next_timeout().unwrap());
+    assert_eq!(signed_and_sent(&mut speaker), [Some((7, 1, 30)), None]);
+    speaker.handle_timeout(speaker.next_timeout().unwrap());
+    speaker.stop_announcing();
+    assert_eq!(signed_and_sent(&mut speaker), [Some((7, 2, 0))], "and not what was due");
+    assert_eq!((speaker.next_timeout(), speaker.has_announce()), (None, false));
+}
+
+#[test]
+fn who_has_not_been_heard_needs_no_goodbye() {
+    let mut speaker = Discovery::new(id(1), 1, &Limits::default());
+    speaker.announce_signed(Instant::ZERO, &local(), 7, key(1).verifying_key()).unwrap();
+    speaker.stop_announcing();
+    assert_eq!(signed_and_sent(&mut speaker), []);
+}
+
+#[test]
+fn sixteen_services_can_be_announced_only_unsigned() {
+    let names: Vec<_> = (0..16).map(|number| number.to_string()).collect();
+    let local = LocalAnnounce { services: Services::new(names.iter().map(|name| &**name)).unwrap(), ..local() };
+    let discovery = Discovery::new(own(), 1, &Limits::default());
+    assert_eq!(discovery.judge(&local, false), Ok(()));
+    let refused = Refusal::Malformed(announce::AnnounceError::InvalidInput("service_count"));
+    assert_eq!(discovery.judge(&local, true), Err(refused));
 }

@@ -114,7 +114,7 @@ fn a_device_that_left_and_came_back_is_not_dialled_sooner() {
     assert!(node.dials(1).is_some());
     node.hears_bytes(1, &claim(1).signed(1, 1, 1, 0)).unwrap();
     assert_eq!(node.discovery.next_dial(node.now, id(1)), NextDial::Unknown);
-    node.hears(1, 2).unwrap();
+    node.hears_bytes(2, &claim(1).signed(1, 1, 2, 30)).unwrap();
     assert_eq!(node.discovery.next_dial(node.now, id(1)), NextDial::At(node.now + Duration::from_secs(1)));
 }
 

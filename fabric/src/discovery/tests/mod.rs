@@ -181,3 +181,8 @@ pub(super) fn discovered(device: u32) -> Event {
 pub(super) fn lost(device: u32, reason: LostReason) -> Event {
     Event::Lost { device: id(device), reason }
 }
+
+/// For a node that signs nothing.
+pub(super) fn unsigned(_: &[u8]) -> [u8; 64] {
+    panic!("nothing is signed here")
+}

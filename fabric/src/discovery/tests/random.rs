@@ -92,6 +92,8 @@ struct Run {
     live: BTreeSet<DeviceId>,
     told: BTreeSet<DeviceId>,
     dials: Dials,
+    /// When each device last said goodbye, and nothing signed since.
+    goodbyes: BTreeMap<DeviceId, Instant>,
 }
 
 impl Run {
@@ -104,6 +106,7 @@ impl Run {
             live: BTreeSet::new(),
             told: BTreeSet::new(),
             dials: Dials::default(),
+            goodbyes: BTreeMap::new(),
         }
     }
 
@@ -123,10 +126,16 @@ impl Run {
         let now = self.node.now;
         match *step {
             Step::Hear { device, source, port, key } => {
-                self.hear(device, source, &claim(device).at_port(port).with_static(key).bytes());
+                let _ = self.hear(device, source, &claim(device).at_port(port).with_static(key).bytes());
             }
             Step::HearSigned { device, source, sequence, ttl } => {
-                self.hear(device, source, &claim(device).signed(device, 1, sequence, ttl));
+                let taken = self.hear(device, source, &claim(device).signed(device, 1, sequence, ttl));
+                let device = self.id(device);
+                match taken {
+                    Ok(()) if ttl == 0 => drop(self.goodbyes.insert(device, now)),
+                    Ok(()) => drop(self.goodbyes.remove(&device)),
+                    Err(_) => {}
+                }
             }
             Step::Wait(millis) => self.node.wait_millis(millis),
             Step::Pause(millis) => self.node.now = now + Duration::from_millis(millis),
@@ -151,7 +160,7 @@ impl Run {
         }
     }
 
-    fn hear(&mut self, device: u32, source: u32, bytes: &[u8]) {
+    fn hear(&mut self, device: u32, source: u32, bytes: &[u8]) -> Result<(), Refusal> {
         self.node.discovery.handle_timeout(self.node.now);
         let (before, device) = (self.table(), self.id(device));
         let outcome = self.node.hears_bytes(source, bytes);
@@ -160,6 +169,7 @@ impl Run {
             Ok(()) => self.check_losses(device, &before, &after),
             Err(refusal) => self.check_refusal(device, at(source, 0).host(), refusal, &before, &after),
         }
+        outcome
     }
 
     /// An announce that was taken in cost others their place only where it may.
@@ -203,7 +213,10 @@ impl Run {
                 assert!(before[&device].candidates().iter().all(|candidate| candidate.proven_at.is_some()));
             }
             Refusal::Superseded => {
-                assert!(before[&device].candidates().iter().any(|candidate| candidate.claim == Claim::V2));
+                let is_signed = |peer: &Peer| peer.candidates().iter().any(|candidate| candidate.claim == Claim::V2);
+                let lasts = |said: &Instant| self.node.now < *said + Limits::default().time_to_live;
+                let has_left = self.goodbyes.get(&device).is_some_and(lasts);
+                assert!(has_left || before.get(&device).is_some_and(is_signed));
             }
             Refusal::Stale => {}
             other => panic!("{other} without cause"),

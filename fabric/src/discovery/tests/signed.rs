@@ -88,6 +88,7 @@ fn a_goodbye_drops_all_candidates_and_is_remembered_for_one_time_to_live() {
     node.wait_millis(29_999);
     assert_eq!(node.hears_signed(1, 1, 1, 30), Err(Refusal::Stale), "an old announce does not bring it back");
     assert_eq!(node.hears_signed(1, 1, 2, 0), Err(Refusal::Stale));
+    assert_eq!(node.hears(1, 1), Err(Refusal::Superseded), "nor an unsigned one, late or forged");
     node.wait_millis(1);
     assert_eq!(node.hears_signed(1, 1, 1, 30), Ok(()));
 }

@@ -68,7 +68,7 @@ fn play(name: &str, overrides: &[&str], hole: Hole, config: impl Fn(&mut Config)
     let scenario = Rc::new(scenario::load(Path::new(&path), &overrides).unwrap());
     let played = Rc::clone(&scenario);
     run(&scenario, 1, None, &Tap::default(), move |boot, part| {
-        let mut limits = Config { announce: true, ..Config::default() };
+        let mut limits = Config::default();
         config(&mut limits);
         let watched = |_: &Part| -> Arc<dyn Suite> { Arc::new(hole) };
         Player::boot(&played, &boot, part, Arc::new(RealSuite), watched, limits)

@@ -6,8 +6,11 @@ mod diff;
 mod list;
 mod new;
 mod replay;
+mod report;
 mod run;
 mod shrink;
+mod slice;
+mod start;
 mod sweep;
 
 use crate::cli::{Cli, Command, Exit};
@@ -23,7 +26,9 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Replay(args) => replay::replay(args, terminal),
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
+        Command::Slice(args) => slice::slice(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
+        Command::Report(args) => report::report(args, terminal),
         Command::Check(args) => check::check(args, terminal),
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),

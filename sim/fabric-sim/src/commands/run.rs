@@ -3,11 +3,12 @@
 use crate::capsule::{Capsule, write_whole};
 use crate::cli::{Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
-use crate::report::{Head, human, json};
+use crate::report::{Head, Told, human, json};
 use crate::scenario;
+use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
-use crate::worlds::sim::Run;
+use crate::worlds::sim::{Extras, Run};
 use crate::worlds::{World, play_with, simulate, tcp};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
@@ -39,17 +40,19 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let mut recorded = None;
     let exit = judge(&run, || {
         if args.world != World::Sim {
-            return simulate(args.world, &drawn, args.seed, args.suite, None);
+            return simulate(args.world, &drawn, args.seed, args.suite, None).equals(&run);
         }
-        let ledger = Ledger::default().recording();
-        recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, ledger)).clone()
+        let extras = Extras::explaining(Ledger::default());
+        recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, extras)).equals(&run)
     });
+    let slice = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Short));
+    let why = slice.map(|slice| slice::text(&slice, &drawn.scenario, terminal)).unwrap_or_default();
     let capsule =
         recorded.and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
     if let (Some(dir), Some(capsule)) = (&args.out, capsule) {
         capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
     }
-    report(args, &head, &run, exit, wall, terminal)
+    report(args, &head, &run, exit, &Told { wall, why }, terminal)
 }
 
 /// Ends the program when the world that was asked for cannot run this.
@@ -86,17 +89,17 @@ fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit>
         () if run.showed_nothing() => Exit::Nothing,
         () => Exit::Held,
     };
-    report(args, head, &run, exit, watch.millis(), terminal)
+    report(args, head, &run, exit, &Told { wall: watch.millis(), why: Vec::new() }, terminal)
 }
 
 /// Says what came of a run, in every way that was asked for.
-fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, wall: u64, terminal: &Terminal) -> Result<(), Exit> {
+fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, told: &Told, terminal: &Terminal) -> Result<(), Exit> {
     let result = format!("{:#}\n", json::result(head, run, exit));
     if let Some(dir) = &args.out {
         write_whole(&dir.join("result.json"), &result).map_err(|error| unwritten(dir, &error, terminal))?;
     }
     match args.format {
-        Format::Human => terminal.say(&human::summary(head, run, exit, wall, terminal)),
+        Format::Human => terminal.say(&human::summary(head, run, exit, told, terminal)),
         Format::Json => terminal.result(&result)?,
     }
     if args.format == Format::Json && exit != Exit::Held {
@@ -115,11 +118,11 @@ fn load(args: &RunArgs, terminal: &Terminal) -> Result<(String, Drawn), Exit> {
     })
 }
 
-/// What the program says by its exit code. A run that failed is run `again`, since a failure that does not come back
+/// What the program says by its exit code. A run that failed is run again, since a failure that does not come back
 /// under its own seed is the worse one.
-fn judge(run: &Run, again: impl FnOnce() -> Run) -> Exit {
+fn judge(run: &Run, comes_again: impl FnOnce() -> bool) -> Exit {
     match () {
-        () if run.failed() && !run.equals(&again()) => Exit::Nondeterminism,
+        () if run.failed() && !comes_again() => Exit::Nondeterminism,
         () if run.failed() => Exit::Failed,
         () if run.showed_nothing() => Exit::Nothing,
         () => Exit::Held,
@@ -195,8 +198,9 @@ mod tests {
     #[test]
     fn the_exit_code_says_what_came_of_the_run() {
         assert_eq!(judge(&run_with(|_, _| {}), || panic!("a run that holds is not repeated")), Exit::Held);
-        assert_eq!(judge(&without("hub", 2), || without("hub", 2)), Exit::Failed);
-        assert_eq!(judge(&without("hub", 2), || without("phone-1", 2)), Exit::Nondeterminism);
+        let failed = without("hub", 2);
+        assert_eq!(judge(&failed, || without("hub", 2).equals(&failed)), Exit::Failed);
+        assert_eq!(judge(&failed, || without("phone-1", 2).equals(&failed)), Exit::Nondeterminism);
         let silent = play("tests/scenarios/idle.toml", |_, lines| lines.clear()).1;
         assert_eq!(judge(&silent, || panic!("a run that shows nothing is not repeated")), Exit::Nothing);
     }

@@ -1,13 +1,15 @@
 //! `shrink`: from a failing run to the smallest one that fails alike, as a scenario and a capsule.
 
+use super::start::{Start, explained};
 use super::sweep::{INTERRUPTED, listen};
-use crate::capsule::{self, Capsule, Fingerprint, Refused, write_whole};
+use crate::capsule::{Capsule, Fingerprint, write_whole};
 use crate::cli::{Exit, ShrinkArgs};
-use crate::nemesis::{self, Mode};
+use crate::nemesis;
 use crate::oracles::count;
 use crate::report::{program, quoted};
 use crate::scenario::{self, Scenario};
 use crate::shrink::{Candidate, Shrunk, Step, shrink as search};
+use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::{SuiteKind, play_with};
@@ -20,17 +22,8 @@ use std::sync::atomic::Ordering;
 /// Between two lines of progress where lines stay, in milliseconds.
 const PLAIN_EVERY: u64 = 5_000;
 
-/// What is to be made smaller.
-struct Start {
-    candidate: Candidate,
-    seed: u64,
-    suite: SuiteKind,
-    /// The fingerprint of a capsule.
-    fingerprint: Option<Fingerprint>,
-}
-
 pub(super) fn shrink(args: &ShrinkArgs, terminal: &Terminal) -> Result<(), Exit> {
-    let start = start(args, terminal)?;
+    let start = Start::new(&args.failing, SuiteKind::Model, terminal)?;
     let (seed, suite) = (start.seed, start.suite);
     let play = |scenario: &Rc<Scenario>, limits: &nemesis::Limits, ledger: Ledger| {
         play_with(scenario, limits, seed, suite, ledger)
@@ -56,37 +49,8 @@ pub(super) fn shrink(args: &ShrinkArgs, terminal: &Terminal) -> Result<(), Exit>
     terminal.clear_line();
     let file = write(&start, &shrunk, &fingerprint, &args.out, terminal)?;
     told(&shrunk, &file, terminal)?;
+    why(&start, &shrunk.best, terminal);
     if INTERRUPTED.load(Ordering::Relaxed) { Err(Exit::Interrupted) } else { Ok(()) }
-}
-
-fn start(args: &ShrinkArgs, terminal: &Terminal) -> Result<Start, Exit> {
-    let usage = |why: &str| {
-        terminal.say(&format!("error: {why}"));
-        Exit::Usage
-    };
-    if !capsule::is_one(&args.file) {
-        return from_scenario(args, terminal);
-    }
-    if args.seed.is_some() || args.swarm || args.nemesis.is_some() || !args.overrides.is_empty() {
-        return Err(usage("a capsule has its own seed and values: leave out --seed, --set, --swarm and --nemesis"));
-    }
-    let Capsule { scenario, suite, seed, limits, fingerprint, overrides, .. } =
-        Capsule::read(&args.file).map_err(|refused| match refused {
-            Refused::Unreadable(why) | Refused::NotApplicable(why) => usage(&why),
-        })?;
-    let candidate = Candidate { scenario, limits, overrides };
-    Ok(Start { candidate, seed, suite: args.suite.unwrap_or(suite), fingerprint: Some(fingerprint) })
-}
-
-fn from_scenario(args: &ShrinkArgs, terminal: &Terminal) -> Result<Start, Exit> {
-    let (seed, mode) = (args.seed.unwrap_or(1), Mode { swarm: args.swarm, nemesis: args.nemesis });
-    let loaded = scenario::open(&args.file, &args.overrides);
-    let drawn = loaded.and_then(|loaded| nemesis::draw(&loaded, mode, seed)).map_err(|invalid| {
-        terminal.say(invalid.render(terminal.style()).trim_end());
-        Exit::Usage
-    })?;
-    let candidate = Candidate { scenario: drawn.scenario, limits: drawn.limits, overrides: Vec::new() };
-    Ok(Start { candidate, seed, suite: args.suite.unwrap_or(SuiteKind::Model), fingerprint: None })
 }
 
 /// How the run fails, each time.
@@ -219,4 +183,13 @@ fn told(shrunk: &Shrunk, files: &Files, terminal: &Terminal) -> Result<(), Exit>
     terminal.say(&format!("{}  {}", terminal.paint(Paint::Bold, "reproduce:"), files.reproduce));
     terminal.say("next: say in the first line of the scenario what the cause was");
     Ok(())
+}
+
+/// Why the smallest run fails.
+fn why(start: &Start, best: &Candidate, terminal: &Terminal) {
+    let run = explained(best, start.seed, start.suite);
+    if let Some(slice) = Slice::of(&best.scenario, &run, Size::Whole) {
+        terminal.say(&terminal.paint(Paint::Bold, "\nhow it came to this"));
+        terminal.say(&slice::text(&slice, &best.scenario, terminal).join("\n"));
+    }
 }

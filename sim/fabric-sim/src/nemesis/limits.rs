@@ -19,7 +19,7 @@ pub(crate) struct Limits(pub(crate) BTreeMap<String, BTreeMap<String, u64>>);
 impl Limits {
     /// What `node` is configured with.
     pub(crate) fn of(&self, node: &str) -> Config {
-        let mut config = Config { announce: true, ..Config::default() };
+        let mut config = Config::default();
         for (name, value) in self.0.get(node).into_iter().flatten() {
             set(&mut config, name, *value);
         }

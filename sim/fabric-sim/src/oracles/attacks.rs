@@ -33,6 +33,7 @@ pub(crate) const EFFECTS: &[&str] = &[
     "mux.reject.flood",
     "announce.own_device",
     "announce.signature_invalid",
+    "announce.stale",
     "announce.source_full",
     "announce.candidates_full",
     "announce.table_full",
@@ -43,6 +44,7 @@ pub(crate) fn announces_refused(counters: &Counters) -> impl Iterator<Item = &'s
     let all = [
         (counters.own_device, "announce.own_device"),
         (counters.signature_invalid, "announce.signature_invalid"),
+        (counters.stale, "announce.stale"),
         (counters.source_full, "announce.source_full"),
         (counters.candidates_full, "announce.candidates_full"),
         (counters.table_full, "announce.table_full"),

@@ -1,8 +1,8 @@
 //! The summary that a person reads: what ran, what went wrong on purpose, what held, and what to do next.
 
-use super::Head;
 use super::layout::{columns, hang};
 use super::story::{Moment, moments};
+use super::{Head, Told};
 use crate::cli::Exit;
 use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
 use crate::scenario::units::Bytes;
@@ -46,13 +46,14 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
 }
 
 /// What is said after it.
-pub(crate) fn summary(head: &Head, run: &Run, exit: Exit, wall_ms: u64, terminal: &Terminal) -> String {
-    let mut parts = vec![String::new(), verdict_line(head.world, run, exit, wall_ms, terminal)];
+pub(crate) fn summary(head: &Head, run: &Run, exit: Exit, told: &Told, terminal: &Terminal) -> String {
+    let mut parts = vec![String::new(), verdict_line(head.world, run, exit, told.wall, terminal)];
     parts.extend(section("what happened", what_happened(run), terminal));
     parts.extend(section("what went wrong on purpose", faults(run, terminal), terminal));
     parts.extend(section("what was checked", checks(&run.verdicts, terminal), terminal));
     parts.extend(section("how it went", timeline(head, run, terminal), terminal));
-    if run.failed() {
+    parts.extend(section("how it came to this", told.why.clone(), terminal));
+    if run.failed() && told.why.is_empty() {
         parts.extend(section("the last events", tail(head, &run.tail, terminal), terminal));
     }
     if exit != Exit::Held {
@@ -101,7 +102,7 @@ fn first_failure(verdicts: &[Verdict]) -> String {
 }
 
 /// `12.345s`: enough for a person.
-fn seconds(nanos: u64) -> String {
+pub(crate) fn seconds(nanos: u64) -> String {
     format!("{}.{:03}s", nanos / 1_000_000_000, nanos % 1_000_000_000 / 1_000_000)
 }
 
@@ -210,15 +211,18 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
         _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
-        _ => {
-            let shrink = format!("\n{}     {}", title("shrink:"), head.shrink());
-            let shrink = if head.world == World::Sim { shrink } else { String::new() };
-            format!(
-                "{}  {command}{shrink}\n{}      {command} --trace trace.jsonl",
-                title("reproduce:"),
-                title("trace:")
-            )
+        _ if head.world == World::Stack => {
+            format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:"))
         }
+        _ => format!(
+            "{}  {command}\n{}       {}\n{}     {}\n{}      {command} --trace trace.jsonl",
+            title("reproduce:"),
+            title("why:"),
+            head.slice(),
+            title("shrink:"),
+            head.shrink(),
+            title("trace:")
+        ),
     }
 }
 
@@ -240,7 +244,11 @@ mod tests {
         let known =
             Head { scenario, hash, path, seed: 1, build: "0.0.0", mode, suite, world: World::Sim, told, overrides };
         let terminal = Terminal::plain(width);
-        let text = format!("{}\n{}", head(&known, &terminal), summary(&known, run, exit, 1_234, &terminal));
+        let text = format!(
+            "{}\n{}",
+            head(&known, &terminal),
+            summary(&known, run, exit, &Told { wall: 1_234, why: Vec::new() }, &terminal)
+        );
         // Changes with every change of the simulator.
         text.replace(&format!("{:016x}", run.trace_hash), "TRACE").replace("cargo run --", "fabric-sim")
     }

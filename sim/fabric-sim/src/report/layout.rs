@@ -20,7 +20,7 @@ pub(super) fn wrap(text: &str, width: usize) -> Vec<String> {
 
 /// `prefix`, of `indent` visible columns, and then `text`, wrapped and aligned behind it. Where that leaves too little
 /// room, the text goes below.
-pub(super) fn hang(prefix: &str, indent: usize, text: &str, width: usize) -> String {
+pub(crate) fn hang(prefix: &str, indent: usize, text: &str, width: usize) -> String {
     /// Narrower columns are harder to read than a line below.
     const COLUMN_MIN: usize = 24;
     if indent + COLUMN_MIN > width {

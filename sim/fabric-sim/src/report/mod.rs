@@ -3,8 +3,11 @@
 pub(crate) mod human;
 pub(crate) mod json;
 mod layout;
-mod story;
+pub(crate) mod story;
 pub(crate) mod sweep;
+
+pub(crate) use human::seconds;
+pub(crate) use layout::hang;
 
 use crate::cli::{BUILD, RunArgs};
 use crate::nemesis::{Drawn, Mode};
@@ -50,10 +53,24 @@ impl Head {
         in_world(command, self.world)
     }
 
+    /// The command that explains the run, if it fails.
+    pub(crate) fn slice(&self) -> String {
+        words("slice", &self.path, self.seed, self.mode, self.suite, &self.overrides)
+    }
+
     /// The command that makes the run smaller, if it fails.
     pub(crate) fn shrink(&self) -> String {
         words("shrink", &self.path, self.seed, self.mode, self.suite, &self.overrides)
     }
+}
+
+/// What is told of a run for people only.
+#[derive(Default)]
+pub(crate) struct Told {
+    /// How long it took, in milliseconds.
+    pub(crate) wall: u64,
+    /// How a failure came about, if that is known.
+    pub(crate) why: Vec<String>,
 }
 
 /// The command that makes one run, to be pasted into a shell.

@@ -32,7 +32,7 @@ pub(super) fn moments(scenario: &Scenario, run: &Run) -> Vec<Moment> {
 }
 
 /// A number says little to a reader, so work is named with its service.
-fn text(scenario: &Scenario, what: &Observation) -> String {
+pub(crate) fn text(scenario: &Scenario, what: &Observation) -> String {
     match what {
         Observation::Work { id, seen } => match scenario.work.get(*id as usize) {
             Some(work) => {
@@ -66,6 +66,14 @@ fn struck(fault: &Fault, scenario: &Scenario, run: &Run) -> Option<Moment> {
     let (node, what) = describe(&fault.what, scenario);
     let node = node.map(|node| scenario.node_name(node).to_owned()).unwrap_or_default();
     (at <= run.ended).then(|| Moment { at, node, text: format!("{what}{lasts}"), is_fault: true })
+}
+
+/// What a fault does, to whom and for how long.
+pub(crate) fn fault(fault: &Fault, scenario: &Scenario) -> String {
+    let lasts = fault.lasts.map(|lasts| format!(" for {lasts}")).unwrap_or_default();
+    let (node, what) = describe(&fault.what, scenario);
+    let node = node.map(|node| format!("{} ", scenario.node_name(node))).unwrap_or_default();
+    format!("{node}{what}{lasts}")
 }
 
 /// Whom a fault strikes, and what it does, in words.

@@ -24,7 +24,7 @@ pub(crate) struct Line {
     /// The failed checks; the first one is where the run ended.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) failures: Vec<Failure>,
-    /// The values that were drawn, of a run that failed.
+    /// The values that were drawn.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) drawn: BTreeMap<String, String>,
 }
@@ -61,7 +61,6 @@ impl Line {
             () if run.showed_nothing() => Verdict::NothingRan,
             () => Verdict::Pass,
         };
-        let drawn = if failures.is_empty() { BTreeMap::new() } else { told.iter().cloned().collect() };
         Self {
             mode,
             seed,
@@ -71,7 +70,7 @@ impl Line {
             trace_hash: format!("{:016x}", run.trace_hash),
             probes: run.probes.iter().map(|probe| probe.label().to_owned()).collect(),
             failures,
-            drawn,
+            drawn: told.iter().cloned().collect(),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The simulated world: a resolved scenario and a seed make a [`World`]; a run of it makes a [`Run`].
 
 mod config;
+mod story;
 mod watch;
 
 use super::panics;
@@ -19,6 +20,8 @@ use scenario_actor::{Observation, Part};
 use std::rc::Rc;
 
 pub(super) use config::config;
+pub(crate) use story::Story;
+use story::Tracer;
 pub(crate) use watch::{Onlooker, Totals};
 
 /// All that there is to say about one run.
@@ -42,6 +45,8 @@ pub(crate) struct Run {
     pub(crate) decisions: Vec<Entry>,
     /// How many entries of a realigned ledger found their place.
     pub(crate) placed: usize,
+    /// What each event followed from, if that was to be kept.
+    pub(crate) story: Option<Story>,
 }
 
 /// What a run may be given besides scenario and seed.
@@ -53,6 +58,15 @@ pub(crate) struct Extras {
     pub(crate) ledger: Ledger,
     /// Datagrams are Ethernet frames: see [`crate::stack`].
     pub(crate) on_wire: bool,
+    /// Whether to keep what each event follows from.
+    pub(crate) story: bool,
+}
+
+impl Extras {
+    /// What a run is given that failed before and is to be explained.
+    pub(crate) fn explaining(ledger: Ledger) -> Self {
+        Self { ledger: ledger.recording(), story: true, ..Self::default() }
+    }
 }
 
 impl From<Option<Sink>> for Extras {
@@ -98,7 +112,7 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
-    let Extras { sink, ledger, on_wire } = extras.into();
+    let Extras { sink, ledger, on_wire, story } = extras.into();
     let mut config = Config { ledger, ..config(scenario, seed) };
     if on_wire {
         crate::stack::put_on_wire(&mut config);
@@ -107,8 +121,9 @@ where
     if let Some(sink) = sink {
         world.trace_to(sink);
     }
+    let tracer = story.then(|| Tracer::new(world.keep_causes()));
     let wiretaps = attacker::install(scenario, &devices, &mut world);
-    (world, Onlooker::new(scenario, tap.clone()), wiretaps)
+    (world, Onlooker::new(scenario, tap.clone()).followed_by(tracer), wiretaps)
 }
 
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.
@@ -127,6 +142,7 @@ where
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     onlooker.conclude(world.now());
     let probes = reached(&world, &onlooker);
+    let story = onlooker.take_story();
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     if let Some((check, how)) = broken_by_engine(stopped) {
@@ -150,6 +166,7 @@ where
         tail: world.last_events(),
         decisions: world.ledger().recorded().to_vec(),
         placed: world.ledger().placed(),
+        story,
     }
 }
 

@@ -5,7 +5,6 @@ use crate::attacker::Inspect;
 use crate::nemesis::Limits;
 use crate::scenario::Scenario;
 use crate::suites::{ModelSuite, Tap};
-use ::sim::ledger::Ledger;
 use machine::{Boot, Input, Instant, Machine, Output, PipeId};
 use scenario_actor::{Actor, Observation};
 use std::rc::Rc;
@@ -21,11 +20,11 @@ pub(crate) fn deaf_after_a_restart(state: &mut Tampered, input: &Given<'_>) -> b
     state.name == "tablet-2" && state.incarnation > 0 && matches!(input, Input::PipeBytes { .. })
 }
 
-/// Unless tablet-2 hears all five others in its first 600 ms, it gets nothing any more.
+/// Unless tablet-2 hears both announces, signed and unsigned, of all five others in its first 600 ms, it gets nothing any more.
 pub(crate) fn deaf_unless_all_are_heard(state: &mut Tampered, input: &Given<'_>) -> bool {
     let is_early = state.now.as_nanos() < 600_000_000;
     state.heard += u64::from(is_early && matches!(input, Input::Datagram { .. }));
-    state.name == "tablet-2" && !is_early && state.heard < 5 && !matches!(input, Input::Timeout)
+    state.name == "tablet-2" && !is_early && state.heard < 10 && !matches!(input, Input::Timeout)
 }
 
 /// What a planted fault may look at.
@@ -71,10 +70,16 @@ impl Machine for Faulty {
 }
 
 /// One run by nodes with a planted fault.
-pub(crate) fn play_tampered(scenario: &Rc<Scenario>, limits: &Limits, seed: u64, ledger: Ledger, loses: Loses) -> Run {
+pub(crate) fn play_tampered(
+    scenario: &Rc<Scenario>,
+    limits: &Limits,
+    seed: u64,
+    extras: impl Into<Extras>,
+    loses: Loses,
+) -> Run {
     let (tap, limits) = (Tap::default(), limits.clone());
     let watched = tap.clone();
-    run(scenario, seed, Extras::from(ledger), &tap, move |boot: Boot, part| {
+    run(scenario, seed, extras, &tap, move |boot: Boot, part| {
         let name = part.name.clone();
         let suite = watched.suite(Arc::new(ModelSuite), &format!("{name} start {}", boot.incarnation));
         let state = Tampered { name: name.clone(), incarnation: boot.incarnation, ..Tampered::default() };

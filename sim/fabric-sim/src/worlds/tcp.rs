@@ -241,6 +241,7 @@ impl World {
             tail: Vec::new(),
             decisions: Vec::new(),
             placed: 0,
+            story: None,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Every promise is seen broken: whole runs of real nodes with one fault planted in each.
 
-use super::{Outcome, Run, run};
+use super::{Extras, Outcome, Run, run};
 use crate::attacker::{Inspect, Look};
-use crate::scenario;
+use crate::scenario::{self, Scenario};
+use crate::slice::{self, Size, Slice};
 use crate::suites::{ModelSuite, Tap, start_label};
+use crate::terminal::Terminal;
+use ::sim::ledger::Ledger;
 use core::convert::Infallible;
 use fabric::Config;
 use fabric::identity::{DeviceKey, NoisePublic};
@@ -151,18 +154,19 @@ impl Machine for Faulty {
     }
 }
 
-fn play(file: &str, plant: Plant) -> Run {
+fn play(file: &str, plant: Plant) -> (Rc<Scenario>, Run) {
     let scenario = Rc::new(scenario::load(Path::new(file), &[]).unwrap());
     let tap = Tap::default();
     let watched = tap.clone();
-    run(&scenario, 1, None, &tap, move |boot, mut part| {
+    let run = run(&scenario, 1, Extras::explaining(Ledger::default()), &tap, move |boot, mut part| {
         (plant.part)(&mut part);
-        let config = Config { announce: true, ..Config::default() };
+        let config = Config::default();
         let below = Arc::new(Meddler(Arc::new(ModelSuite), plant.below));
         let tapped = Arc::new(watched.suite(below, &start_label(&part.name, boot.incarnation)));
         let actor = Actor::new(&boot, part, Arc::new(Meddler(tapped, plant.above)), config);
         Faulty { actor, says: plant.says, said: VecDeque::new() }
-    })
+    });
+    (scenario, run)
 }
 
 const CONTACT: &str = "../../scenarios/first-contact.toml";
@@ -170,7 +174,7 @@ const GONE: &str = "tests/scenarios/gone.toml";
 
 /// How the run broke this promise.
 fn breaks(file: &str, plant: Plant, check: &str) -> String {
-    let run = play(file, plant);
+    let (_, run) = play(file, plant);
     match run.verdicts.into_iter().find(|verdict| verdict.name == check).unwrap().outcome {
         Outcome::Failed(how) => how,
         other => panic!("{check}: {other:?}"),
@@ -179,7 +183,7 @@ fn breaks(file: &str, plant: Plant, check: &str) -> String {
 
 #[test]
 fn without_a_fault_every_promise_is_judged_and_holds() {
-    let run = play(GONE, Plant::default());
+    let (_, run) = play(GONE, Plant::default());
     assert!(run.verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::Held(_))), "{:?}", run.verdicts);
 }
 
@@ -191,6 +195,17 @@ fn a_node_that_delivers_twice_is_caught() {
     };
     let how = breaks(CONTACT, Plant { says, ..Plant::default() }, "messages-in-order");
     assert!(how.contains("the next was to be 1"), "{how}");
+}
+
+#[test]
+fn a_broken_promise_is_followed_back_to_what_was_sent() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Received { index: 1, .. } => vec![seen.clone(), seen],
+        seen => vec![seen],
+    };
+    let (scenario, run) = play(CONTACT, Plant { says, ..Plant::default() });
+    let slice = Slice::of(&scenario, &run, Size::Whole).unwrap();
+    insta::assert_snapshot!(slice::text(&slice, &scenario, &Terminal::plain(100)).join("\n"));
 }
 
 #[test]

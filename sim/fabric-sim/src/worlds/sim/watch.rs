@@ -1,5 +1,6 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
+use super::story::{Story, Tracer};
 use crate::attacker::{Inspect, Look};
 use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH, announces_refused};
 use crate::scenario::Scenario;
@@ -51,6 +52,7 @@ pub(crate) struct Onlooker {
     found: BTreeSet<(u32, &'static str)>,
     /// What machines had reached when they crashed.
     reached: Probes,
+    tracer: Option<Tracer>,
 }
 
 impl Onlooker {
@@ -67,7 +69,25 @@ impl Onlooker {
             incarnations: Vec::new(),
             found: BTreeSet::new(),
             reached: Probes::default(),
+            tracer: None,
         }
+    }
+
+    pub(super) fn followed_by(self, tracer: Option<Tracer>) -> Self {
+        Self { tracer, ..self }
+    }
+
+    /// What was kept of how each event came about.
+    pub(super) fn take_story(&mut self) -> Option<Story> {
+        self.tracer.take().map(Tracer::into_story)
+    }
+
+    /// Ends the run with a broken promise.
+    fn violate<C>(&mut self, control: &mut Control<C>, check: &'static str, how: String) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.breaks();
+        }
+        control.violate(check, how);
     }
 
     /// What was kept so far.
@@ -218,15 +238,18 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn event(&mut self, at: Time, node: NodeIndex, event: &Observation, control: &mut Control<M::Command>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.saw(event);
+        }
         let seen = self.seen_by(at, node, event.clone());
         let died = self.deaths.observe(&self.scenario, &seen);
         if let Some((check, how)) = self.see(seen) {
-            control.violate(check, how);
+            self.violate(control, check, how);
         }
         if let Err(how) = died
             && self.judge.fail(DEATHS, how.clone(), Some(node.as_usize() as u32))
         {
-            control.violate(DEATHS, how);
+            self.violate(control, DEATHS, how);
         }
         if let Observation::Marked { id } = event {
             control.fire(*id);
@@ -247,6 +270,9 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn settled(&mut self, at: Time, node: NodeIndex, machine: &M, control: &mut Control<M::Command>) {
+        if let Some(tracer) = &mut self.tracer {
+            tracer.settled(at, node, machine, control);
+        }
         let look = machine.look();
         let died = self.look_for_deaths(at, node, &look);
         self.settled += 1;
@@ -255,7 +281,7 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         if let Some((check, how)) = self.tap.take_broken().or(looked).or(died)
             && self.judge.fail(check, how.clone(), Some(node.as_usize() as u32))
         {
-            control.violate(check, how);
+            self.violate(control, check, how);
         }
     }
 }

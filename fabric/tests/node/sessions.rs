@@ -1,14 +1,10 @@
 //! A whole node among others: who finds, dials and admits whom, and how sessions end (wire contract, 2 and 3).
 
-#![cfg(test)]
-
-mod net;
-
+use crate::net::{Net, addr, config, id, local};
 use fabric::mux::{Priority, Reject, code};
 use fabric::session::HandshakeError;
 use fabric::{CallError, Config, Event, SessionEnd, StreamKey};
 use machine::{Duration, PipeEnd};
-use net::{Net, addr, config, id, local};
 
 const SECOND: Duration = Duration::from_secs(1);
 

@@ -5,7 +5,7 @@ use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
 use fabric::session::{Limits, Local, Session};
 use fabric::suite::{RealSuite, Suite};
 use fabric::{Config, Event, Node};
-use machine::{Addr, Boot, Destination, Duration, Host, Input, Instant, Machine, Output, PipeEnd, PipeId};
+use machine::{Addr, Boot, Destination, Duration, Host, Input, Instant, Machine, Output, PipeEnd, PipeId, StoreFailed};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -26,6 +26,12 @@ pub(crate) struct Net {
     ends: BTreeMap<End, Half>,
     accepted: Vec<u64>,
     fills: VecDeque<End>,
+    /// What each node has stored.
+    pub(crate) disks: Vec<BTreeMap<String, Vec<u8>>>,
+    /// No store succeeds.
+    pub(crate) disks_fail: bool,
+    /// Every announce so far: whose, and its bytes.
+    pub(crate) announces: Vec<(usize, Vec<u8>)>,
     /// Nodes that nothing reaches, and that reach nobody.
     pub(crate) cut_off: Vec<usize>,
 }
@@ -51,7 +57,6 @@ pub(crate) fn config(trusted: &[u8]) -> Config {
     Config {
         port: 7_000,
         services: vec!["echo".into()],
-        announce: true,
         trusted: trusted.iter().map(|secret| id(*secret)).collect(),
         ..Config::default()
     }
@@ -67,6 +72,9 @@ impl Net {
             ends: BTreeMap::new(),
             accepted: Vec::new(),
             fills: VecDeque::new(),
+            disks: Vec::new(),
+            disks_fail: false,
+            announces: Vec::new(),
             cut_off: Vec::new(),
         };
         for config in configs {
@@ -77,7 +85,8 @@ impl Net {
 
     pub(crate) fn add(&mut self, config: Config) -> usize {
         let at = self.nodes.len();
-        self.nodes.push(boot(at as u8 + 1, 0, self.now, config));
+        self.nodes.push(boot(at as u8 + 1, 0, self.now, &BTreeMap::new(), config));
+        self.disks.push(BTreeMap::new());
         self.events.push(Vec::new());
         self.accepted.push(0);
         at
@@ -85,7 +94,7 @@ impl Net {
 
     /// The node loses its memory; its peers learn it when they write.
     pub(crate) fn restart(&mut self, node: usize, config: Config) {
-        self.nodes[node] = boot(node as u8 + 1, 1, self.now, config);
+        self.nodes[node] = boot(node as u8 + 1, 1, self.now, &self.disks[node], config);
         self.ends.retain(|(owner, _), _| *owner != node);
     }
 
@@ -138,6 +147,7 @@ impl Net {
                 Some(Output::FillPipe { pipe }) => Do::Fill(pipe),
                 Some(Output::FinishPipe { pipe }) => Do::Finish(pipe),
                 Some(Output::ClosePipe { pipe }) => Do::Close(pipe),
+                Some(Output::Store { key, bytes }) => Do::Store(key.to_owned(), bytes.to_vec()),
                 Some(other) => panic!("{other:?}"),
             };
             had = true;
@@ -147,11 +157,27 @@ impl Net {
                 Do::Fill(pipe) => self.fills.push_back((node, pipe)),
                 Do::Finish(pipe) => self.finish((node, pipe)),
                 Do::Close(pipe) => self.close((node, pipe)),
+                Do::Store(key, bytes) => self.store(node, &key, bytes),
             }
         }
     }
 
+    fn store(&mut self, node: usize, key: &str, bytes: Vec<u8>) {
+        let result = if self.disks_fail { Err(StoreFailed) } else { Ok(()) };
+        if result.is_ok() {
+            self.disks[node].insert(key.to_owned(), bytes);
+        }
+        self.input(node, Input::Stored { key, result });
+    }
+
+    /// A datagram comes to a node, whoever sent it.
+    pub(crate) fn push_datagram(&mut self, to: usize, from: Addr, bytes: &[u8]) {
+        self.input(to, Input::Datagram { from, bytes });
+        self.settle();
+    }
+
     fn announce(&mut self, from: usize, bytes: &[u8]) {
+        self.announces.push((from, bytes.to_vec()));
         for to in (0..self.nodes.len()).filter(|to| *to != from) {
             if !self.cut_off.contains(&from) && !self.cut_off.contains(&to) {
                 self.input(to, Input::Datagram { from: addr(from), bytes });
@@ -284,9 +310,10 @@ enum Do {
     Fill(PipeId),
     Finish(PipeId),
     Close(PipeId),
+    Store(String, Vec<u8>),
 }
 
-fn boot(secret: u8, incarnation: u64, now: Instant, config: Config) -> Node {
-    let boot = Boot { now, incarnation, seed: [secret ^ incarnation as u8; 32], ..Boot::default() };
+fn boot(secret: u8, incarnation: u64, now: Instant, stored: &BTreeMap<String, Vec<u8>>, config: Config) -> Node {
+    let boot = Boot { now, incarnation, seed: [secret ^ incarnation as u8; 32], stored: stored.clone() };
     Node::new(&boot, local(secret), config).unwrap()
 }

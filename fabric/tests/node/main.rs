@@ -1,0 +1,7 @@
+//! Whole nodes among others.
+
+#![cfg(test)]
+
+mod announce;
+mod net;
+mod sessions;
