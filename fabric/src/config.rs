@@ -17,7 +17,9 @@ pub struct Config {
     pub services: Vec<String>,
     /// Whether and how to announce this device: ids link it across networks.
     pub announce: Announcing,
-    /// Whose sessions are accepted. All others learn `not_trusted`.
+    /// Who gets in that is not trusted.
+    pub admitting: Admitting,
+    /// Whose sessions are accepted, besides those of the trust store. All others learn `not_trusted`.
     pub trusted: BTreeSet<crate::identity::DeviceId>,
     /// Whether trusted devices are dialled as soon as they are discovered, without being asked for.
     pub dial_trusted: bool,
@@ -40,6 +42,7 @@ impl Default for Config {
             port: crate::discovery::PORT,
             services: Vec::new(),
             announce: Announcing::default(),
+            admitting: Admitting::default(),
             trusted: BTreeSet::new(),
             dial_trusted: false,
             policy: Policy::default(),
@@ -49,6 +52,18 @@ impl Default for Config {
             limits: Limits::default(),
         }
     }
+}
+
+/// Which devices get a session (sections 3 and 6).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Admitting {
+    /// Trusted ones only.
+    #[default]
+    Closed,
+    /// Trusted ones, and for as long as the node is in pairing mode others too, to pair and for nothing else.
+    Pairing,
+    /// For tests only: every device counts as trusted.
+    Open,
 }
 
 /// How a node announces itself (section 2).

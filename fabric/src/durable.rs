@@ -32,6 +32,8 @@ pub(crate) struct Durable {
     /// The slot to write next: never the one that holds the newest durable value.
     next: usize,
     writing: Writing,
+    /// The last write has failed.
+    has_failed: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -52,12 +54,20 @@ impl Durable {
         };
         let newest = [slot(0), slot(1)].into_iter().flatten().max_by_key(|(generation, ..)| *generation);
         let (generation, next) = newest.as_ref().map_or((0, 0), |(generation, at, _)| (*generation, 1 - at));
-        (Self { name, generation, next, writing: Writing::Idle }, newest.map(|(.., body)| String::from(body)))
+        (
+            Self { name, generation, next, writing: Writing::Idle, has_failed: false },
+            newest.map(|(.., body)| String::from(body)),
+        )
     }
 
     /// The newest generation that is durable; 0 when none is.
     pub(crate) const fn generation(&self) -> u64 {
         self.generation
+    }
+
+    /// Whether everything that was to be written is durable.
+    pub(crate) fn is_settled(&self) -> bool {
+        self.writing == Writing::Idle && !self.has_failed
     }
 
     /// Wants `body`, whole lines, to be the value.
@@ -91,6 +101,7 @@ impl Durable {
                 return None;
             }
         };
+        self.has_failed = result.is_err();
         if result.is_ok() {
             self.generation += 1;
             self.next = 1 - self.next;
@@ -190,6 +201,7 @@ mod tests {
         let (other, bytes) = durable.poll().unwrap();
         assert!(other != key && String::from_utf8(bytes).unwrap().contains("\nfour\n"));
         durable.stored(other, Err(StoreFailed)).unwrap().unwrap_err();
+        assert!(!durable.is_settled());
         durable.write("five\n".into());
         assert_eq!(durable.poll().unwrap().0, other, "a failed write may have torn its slot, and only that");
     }

@@ -2,11 +2,13 @@
 
 use crate::identity::{DeviceId, NoisePublic};
 use crate::mux::{self, Priority, StreamId, code};
+use crate::pairing::{PairingEnd, PairingNumber};
 use crate::probe::Probe;
 use crate::session::HandshakeError;
+use crate::trust::Label;
 use alloc::string::String;
 use core::fmt;
-use machine::{Addr, PipeEnd, PipeId};
+use machine::{Addr, PipeEnd, PipeId, StoreFailed};
 
 /// One session of this node: the pipe that carries it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,6 +114,34 @@ pub enum Event {
         /// Why: [`mux::code`] and [`mux::Reject::code`].
         code: u32,
     },
+    /// Two people are to compare this number. A yes is [`Node::confirm_pairing`](crate::Node::confirm_pairing), a no is
+    /// [`Node::leave_pairing`](crate::Node::leave_pairing).
+    PairingNumber {
+        /// With whom: its id is proven, but only the number says that it is the device in sight.
+        device: DeviceId,
+        /// What both devices show.
+        number: PairingNumber,
+    },
+    /// Both people said yes: the device is trusted, and pairing mode is over.
+    Paired {
+        /// Which.
+        device: DeviceId,
+        /// Its label.
+        label: Label,
+    },
+    /// Pairing mode is over without success; to be shown to a person.
+    PairingFailed {
+        /// With whom, if an exchange had begun.
+        device: Option<DeviceId>,
+        /// Why.
+        reason: PairingEnd,
+    },
+    /// A write of the trust store has ended. While it fails it is tried again every 10 s, and what it would say is lost with
+    /// the node's memory.
+    TrustStored {
+        /// Whether what was to be written then is durable.
+        result: Result<(), StoreFailed>,
+    },
 }
 
 /// Why a session ended, or why none came to be.
@@ -210,7 +240,7 @@ impl fmt::Display for CodeName {
     }
 }
 
-/// What an application may ask of a node without an answer. Work on streams, which has answers, is done by the methods of
+/// What an application may ask of a node without an answer; what cannot be done is not. Work on streams, which has answers, is done by the methods of
 /// [`Node`](crate::Node): a machine that holds a node and its application records no more than a driver's inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Command {
@@ -224,6 +254,16 @@ pub enum Command {
     Trust(DeviceId),
     /// See [`Node::revoke`](crate::Node::revoke).
     Revoke(DeviceId),
+    /// Trusts a device over restarts, under this label, since this time: see [`Node::trust_as`](crate::Node::trust_as).
+    TrustAs(DeviceId, Label, u64),
+    /// See [`Node::enter_pairing`](crate::Node::enter_pairing).
+    EnterPairing,
+    /// See [`Node::pair`](crate::Node::pair).
+    Pair(DeviceId),
+    /// See [`Node::confirm_pairing`](crate::Node::confirm_pairing).
+    ConfirmPairing(Label, u64),
+    /// See [`Node::leave_pairing`](crate::Node::leave_pairing).
+    LeavePairing,
     /// See [`Node::shut_down`](crate::Node::shut_down).
     ShutDown,
 }

@@ -80,17 +80,36 @@ fn parse_hex(text: &str) -> Result<[u8; 32], InvalidHex> {
 }
 
 /// A device's Ed25519 signing key. Zeroised on drop, and never printed.
-pub struct DeviceKey(SigningKey);
+pub struct DeviceKey(Key);
+
+#[derive(Clone)]
+enum Key {
+    Whole(SigningKey),
+    Public([u8; 32]),
+}
 
 impl DeviceKey {
     /// The key that grows from this secret seed (RFC 8032, 5.1.5).
     pub fn from_seed(seed: &[u8; 32]) -> Self {
-        Self(SigningKey::from_bytes(seed))
+        Self(Key::Whole(SigningKey::from_bytes(seed)))
+    }
+
+    /// The public half alone, for a replay: its [`Suite`](crate::suite::Suite) has the signatures from elsewhere.
+    pub const fn without_secret(verifying_key: [u8; 32]) -> Self {
+        Self(Key::Public(verifying_key))
+    }
+
+    /// The same key once more; each copy is zeroised for itself.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// The public half.
     pub fn verifying_key(&self) -> [u8; 32] {
-        self.0.verifying_key().to_bytes()
+        match &self.0 {
+            Key::Whole(key) => key.verifying_key().to_bytes(),
+            Key::Public(verifying_key) => *verifying_key,
+        }
     }
 
     /// The id that others know the device by.
@@ -99,8 +118,14 @@ impl DeviceKey {
     }
 
     /// The key itself, for a [`Suite`](crate::suite::Suite) to sign with.
-    pub const fn signing_key(&self) -> &SigningKey {
-        &self.0
+    ///
+    /// # Panics
+    /// When the key is [`DeviceKey::without_secret`].
+    pub fn signing_key(&self) -> &SigningKey {
+        match &self.0 {
+            Key::Whole(key) => key,
+            Key::Public(_) => unreachable!("a replay's suite signs with no key"),
+        }
     }
 }
 

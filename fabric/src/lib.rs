@@ -9,27 +9,36 @@
 //! - [`Node`]: all of it, for one device: finds, dials, accepts, keeps sessions, and routes an application's streams.
 //! - [`discovery`]: who is there: bounded announces and a bounded table of peers. A claim, never an authority.
 //! - [`session`]: one authenticated connection over one pipe: handshake, identity proofs, sealed records.
+//! - [`call`]: remote calls over a node's streams: who may call what, deadlines, bounds, an audit of each decision.
+//! - [`pairing`]: two people compare six digits. [`trust`]: whom this device trusts since, over restarts.
 //! - [`mux`]: many flow-controlled, prioritised message streams over one session.
 
 #![no_std]
 
 extern crate alloc;
 
+pub mod call;
 mod config;
+mod constant_time;
+mod counters;
 pub mod discovery;
 mod durable;
 mod event;
 pub mod identity;
 pub mod mux;
 mod node;
+pub mod pairing;
 mod policy;
 pub mod probe;
+pub mod services;
 pub mod session;
 pub mod suite;
 mod timer;
+pub mod trust;
 mod wire;
 
-pub use config::{Announcing, Config, Limits};
+pub use config::{Admitting, Announcing, Config, Limits};
+pub use counters::{Count, Counters};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
 pub use node::{Load, Node};
-pub use policy::Policy;
+pub use policy::{Groups, Policy, Rule, UnknownGroup, Who};

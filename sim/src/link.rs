@@ -96,7 +96,7 @@ impl LinkProfile {
     /// What `key`'s packet of `length` bytes meets, bursts apart.
     #[inline]
     pub fn fate(&self, key: Key, length: u32) -> PacketFate {
-        let mut fate = PacketFate { delay: self.delay(key), ..PacketFate::default() };
+        let mut fate = PacketFate { delay: self.delay.draw(key, lane::DELAY), ..PacketFate::default() };
         if self.loss.is_possible() {
             fate.lost = self.loss.hits(key.draw(lane::LOSS));
         }
@@ -122,20 +122,44 @@ impl LinkProfile {
         self.rate.is_some() || self.burst.is_some() || self.in_order
     }
 
-    /// Whether a packet that fits meets nothing but the delay.
-    const fn is_calm(&self) -> bool {
-        !(self.has_state()
+    /// Whether a packet that fits can meet anything but the delay.
+    const fn is_rough(&self) -> bool {
+        self.has_state()
             || self.loss.is_possible()
             || self.duplicate.is_possible()
             || self.reorder.is_possible()
             || self.corrupt.is_possible()
-            || self.truncate.is_possible())
+            || self.truncate.is_possible()
+    }
+}
+
+/// A link that does nothing but delay, evenly: most packets meet one, so it answers with little work.
+#[derive(Clone, Copy, Debug)]
+struct Calm {
+    /// Longer packets do not fit.
+    mtu: u32,
+    min: u64,
+    /// How many delays there are, from `min` on.
+    span: u64,
+}
+
+impl Calm {
+    fn new(profile: &LinkProfile) -> Option<Self> {
+        let (min, max) = match profile.delay {
+            Delay::Fixed(delay) => (delay.as_nanos(), delay.as_nanos()),
+            Delay::Uniform(min, max) => (min.as_nanos(), max.as_nanos()),
+            Delay::Exponential { .. } | Delay::LongTail { .. } => return None,
+        };
+        let span = max.saturating_sub(min).checked_add(1)?;
+        (!profile.is_rough()).then_some(Self { mtu: profile.mtu, min, span })
     }
 
-    /// How long `key`'s packet takes, unless it is held back.
+    /// What [`Delay::draw`] draws.
     #[inline]
-    pub(crate) fn delay(&self, key: Key) -> Duration {
-        self.delay.draw(key, lane::DELAY)
+    const fn delay(self, key: Key) -> Duration {
+        let drawn = (key.draw(lane::DELAY) as u128 * self.span as u128) >> 64;
+        // At most the longest delay.
+        Duration::from_nanos(self.min.wrapping_add(drawn as u64))
     }
 }
 
@@ -154,7 +178,8 @@ struct Special {
 #[derive(Debug)]
 pub struct Directions {
     default: LinkProfile,
-    default_is_calm: bool,
+    /// `default`, if it does nothing but delay.
+    calm: Option<Calm>,
     special: BTreeMap<(u32, u32), Special>,
     /// By source: whether a look into `special` can find anything.
     is_special: Vec<bool>,
@@ -166,7 +191,7 @@ impl Directions {
     pub fn new(names: Vec<NameHash>, default: LinkProfile, overrides: &[(u32, u32, LinkProfile)]) -> Self {
         let mut directions = Self {
             is_special: vec![default.has_state(); names.len()],
-            default_is_calm: default.is_calm(),
+            calm: Calm::new(&default),
             default,
             special: BTreeMap::new(),
             names,
@@ -183,10 +208,11 @@ impl Directions {
         root.pair(self.names[from as usize], self.names[to as usize])
     }
 
-    /// The profile of everything that `from` sends, when it is one and does no more than delay.
+    /// How long `key`'s packet of `length` bytes takes, when it is clear at once that nothing else befalls what `from` sends.
     #[inline]
-    pub(crate) fn calm(&self, from: u32) -> Option<&LinkProfile> {
-        (self.default_is_calm && !self.is_special[from as usize]).then_some(&self.default)
+    pub(crate) fn calm_delay(&self, from: u32, length: usize, key: Key) -> Option<Duration> {
+        let calm = self.calm.filter(|calm| length <= calm.mtu as usize && !self.is_special[from as usize])?;
+        Some(calm.delay(key))
     }
 
     /// How the direction behaves.
@@ -326,12 +352,21 @@ mod tests {
 
     #[test]
     fn a_calm_link_does_to_a_packet_what_its_fate_would_say() {
-        let delay = Delay::Uniform(Duration::from_millis(1), Duration::from_millis(9));
-        let link = two_nodes(LinkProfile { delay, ..LinkProfile::default() });
-        for number in 0..100 {
-            let (calm, key) = (link.calm(0).unwrap(), Key::root(1).number(number));
-            let fate = PacketFate { delay: calm.delay(key), ..PacketFate::default() };
-            assert_eq!(link.profile(0, 1).fate(key, 100), fate);
+        let (short, long) = (Duration::from_millis(1), Duration::from_millis(9));
+        let all = Duration::from_nanos(u64::MAX - 1);
+        for delay in [
+            Delay::Uniform(short, long),
+            Delay::Uniform(long, short),
+            Delay::Uniform(Duration::ZERO, all),
+            Delay::Fixed(Duration::ZERO),
+            Delay::Fixed(long),
+        ] {
+            let link = two_nodes(LinkProfile { delay, ..LinkProfile::default() });
+            for number in 0..100 {
+                let key = Key::root(1).number(number);
+                let fate = PacketFate { delay: link.calm_delay(0, 100, key).unwrap(), ..PacketFate::default() };
+                assert_eq!(link.profile(0, 1).fate(key, 100), fate);
+            }
         }
     }
 
@@ -349,11 +384,21 @@ mod tests {
             LinkProfile { rate: Some(1), ..default },
             LinkProfile { in_order: true, ..default },
         ];
+        let is_calm = |link: &Directions, from, length| link.calm_delay(from, length, Key::root(1)).is_some();
         for profile in rough {
-            assert!(two_nodes(profile).calm(0).is_none(), "{profile:?}");
+            assert!(!is_calm(&two_nodes(profile), 0, 1), "{profile:?}");
             let mut link = two_nodes(default);
             link.set_profile(0, 1, profile);
-            assert!(link.calm(0).is_none() && link.calm(1).is_some(), "{profile:?}");
+            assert!(!is_calm(&link, 0, 1) && is_calm(&link, 1, 1), "{profile:?}");
+        }
+        let narrow = two_nodes(LinkProfile { mtu: 100, ..default });
+        assert!(is_calm(&narrow, 0, 100) && !is_calm(&narrow, 0, 101));
+        for delay in [
+            Delay::Exponential { min: Duration::ZERO, mean: Duration::ZERO },
+            Delay::LongTail { min: Duration::ZERO, max: Duration::ZERO },
+            Delay::Uniform(Duration::ZERO, Duration::from_nanos(u64::MAX)),
+        ] {
+            assert!(!is_calm(&two_nodes(LinkProfile { delay, ..default }), 0, 1), "{delay:?}");
         }
     }
 }

@@ -1,106 +1,156 @@
 //! Counts the datagrams of each direction, which is what their fates are keyed by. Knows no link.
 //!
 //! The counts are looked up at random, once for each datagram, and the datagram's arrival waits for the answer: with many
-//! nodes the table's size decides the engine's speed. So each count has only as many bits as the busiest direction needs.
+//! nodes the table's size decides the engine's speed. So a direction has two bits there, and its count is elsewhere once
+//! those do not suffice.
 
-use std::collections::BTreeMap;
-
-/// Up to so many nodes every direction has a place in one table, of 2 MiB at first and 16 MiB at most.
-const TABLE_NODES_MAX: usize = 2_048;
-/// Up to so many nodes nothing is gained by narrow counts: the table has 16 KiB at most.
-const WIDE_NODES_MAX: usize = 64;
-/// The width of a count at first, as a power of two: it holds 15.
-const LOG_BITS_MIN: u32 = 2;
-/// The width of a word, as a power of two, and the most that a count has.
-const LOG_BITS_MAX: u32 = 5;
+/// Up to so many nodes each direction has a byte at first: the table has 64 KiB at most, later 256 KiB.
+const BYTES_NODES_MAX: usize = 256;
+/// Up to so many nodes each direction has two bits: the table has 1 MiB at most.
+const PAIRS_NODES_MAX: usize = 2_048;
+/// How many counts of two bits a word has.
+const PAIRS: usize = 32;
+/// The greatest count of two bits: it stands for this and all greater ones.
+const PAIR_FULL: u64 = 3;
 
 /// How many datagrams one node has sent to each other node.
 #[derive(Debug)]
 pub(crate) struct Numbers {
     nodes: usize,
-    /// Counts by source, then by receiver, side by side from the lowest bit on. Empty when there are too many nodes.
-    words: Vec<u32>,
-    log_bits: u32,
-    /// The greatest count of that many bits, which none reaches.
-    full: u32,
-    /// By source: the receivers that it has sent to. Used when there is no table.
-    sparse: Vec<BTreeMap<u32, u32>>,
+    /// Counts by source, then by receiver, for few nodes, until one of them is too great.
+    bytes: Vec<u8>,
+    /// The same from then on.
+    wide: Vec<u32>,
+    /// Counts in that order of two bits each, the first lowest, for more nodes.
+    pairs: Vec<u64>,
+    /// The counts of all other directions, by their places in that order.
+    others: Counts,
 }
 
 impl Numbers {
     pub(crate) fn new(nodes: usize) -> Self {
-        if nodes > TABLE_NODES_MAX {
-            return Self { nodes, words: Vec::new(), log_bits: 0, full: 0, sparse: vec![BTreeMap::new(); nodes] };
+        let mut numbers = Self { nodes, bytes: Vec::new(), wide: Vec::new(), pairs: Vec::new(), others: Counts::new() };
+        if nodes <= BYTES_NODES_MAX {
+            numbers.bytes = vec![0; nodes * nodes];
+        } else if nodes <= PAIRS_NODES_MAX {
+            numbers.pairs = vec![0; (nodes * nodes).div_ceil(PAIRS)];
         }
-        let log_bits = if nodes <= WIDE_NODES_MAX { LOG_BITS_MAX } else { LOG_BITS_MIN };
-        Self { nodes, words: table(nodes, log_bits), log_bits, full: full(log_bits), sparse: Vec::new() }
+        numbers
     }
 
     /// The number of the next datagram of this direction, from 0.
     #[inline]
     pub(crate) fn next(&mut self, from: u32, to: u32) -> u64 {
         let place = (from as usize).wrapping_mul(self.nodes).wrapping_add(to as usize);
-        let bit = place.wrapping_shl(self.log_bits);
-        let Some(word) = self.words.get_mut(bit >> LOG_BITS_MAX) else { return self.next_sparse(from, to) };
-        let (shift, full) = (bit as u32 % u32::BITS, self.full);
-        let number = (*word >> shift) & full;
-        if number == full {
-            return self.next_wider(from, to);
+        if let Some(count) = self.bytes.get_mut(place) {
+            if *count == u8::MAX {
+                return self.widen(place);
+            }
+            let number = u64::from(*count);
+            *count = count.wrapping_add(1);
+            return number;
         }
-        // Not full: the sum stays within its bits.
-        *word = word.wrapping_add(1 << shift);
-        u64::from(number)
-    }
-
-    /// Gives each count twice as many bits, and then the number.
-    #[cold]
-    fn next_wider(&mut self, from: u32, to: u32) -> u64 {
-        self.widen();
-        self.next(from, to)
-    }
-
-    fn widen(&mut self) {
-        assert!(self.log_bits < LOG_BITS_MAX, "a direction carries less than 2^32 datagrams");
-        let (bits, mut wide) = (1 << self.log_bits, table(self.nodes, self.log_bits + 1));
-        let each = u32::BITS / bits;
-        for place in 0..self.nodes * self.nodes {
-            let (word, shift) = (place / each as usize, place as u32 % each * bits);
-            let number = (self.words[word] >> shift) & (u32::MAX >> (u32::BITS - bits));
-            let bit = place << (self.log_bits + 1);
-            wide[bit >> LOG_BITS_MAX] |= number << (bit as u32 % u32::BITS);
+        if let Some(word) = self.pairs.get_mut(place / PAIRS) {
+            let shift = place % PAIRS * 2;
+            let number = (*word >> shift) & PAIR_FULL;
+            if number != PAIR_FULL {
+                // Not full: the sum stays within its bits.
+                *word = word.wrapping_add(1 << shift);
+                return number;
+            }
         }
-        (self.words, self.log_bits, self.full) = (wide, self.log_bits + 1, full(self.log_bits + 1));
+        self.next_elsewhere(place)
     }
 
-    #[inline(never)]
-    fn next_sparse(&mut self, from: u32, to: u32) -> u64 {
-        let count = self.sparse[from as usize].entry(to).or_insert(0);
+    #[inline]
+    fn next_elsewhere(&mut self, place: usize) -> u64 {
+        let Some(count) = self.wide.get_mut(place) else {
+            let least = if self.pairs.is_empty() { 0 } else { PAIR_FULL };
+            return self.others.next(place as u64, least);
+        };
         *count += 1;
         u64::from(*count - 1)
     }
+
+    /// Gives each count more bits, and then the number.
+    #[cold]
+    fn widen(&mut self, place: usize) -> u64 {
+        self.wide = core::mem::take(&mut self.bytes).into_iter().map(u32::from).collect();
+        self.next_elsewhere(place)
+    }
 }
 
-/// The greatest number of `1 << log_bits` bits.
-const fn full(log_bits: u32) -> u32 {
-    u32::MAX >> (u32::BITS - (1 << log_bits))
+/// A hash table of counts, at most half full. Its hash is fixed, and nothing walks through it, so that it holds no chance.
+#[derive(Debug)]
+struct Counts {
+    slots: Vec<Slot>,
+    used: usize,
 }
 
-/// No datagram yet in any direction.
-fn table(nodes: usize, log_bits: u32) -> Vec<u32> {
-    vec![0; ((nodes * nodes) << log_bits).div_ceil(u32::BITS as usize)]
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    key: u64,
+    count: u64,
+}
+
+/// No key: there are fewer directions.
+const EMPTY: Slot = Slot { key: u64::MAX, count: 0 };
+
+impl Counts {
+    fn new() -> Self {
+        Self { slots: vec![EMPTY; 2], used: 0 }
+    }
+
+    /// Counts one more for `key`, and returns how many there were: `least` for a new one.
+    #[inline(never)]
+    fn next(&mut self, key: u64, least: u64) -> u64 {
+        let slot = self.find(key);
+        let found = &mut self.slots[slot];
+        if found.key == EMPTY.key {
+            *found = Slot { key, count: least + 1 };
+            self.used += 1;
+            self.grow();
+            return least;
+        }
+        found.count += 1;
+        found.count - 1
+    }
+
+    /// The place of `key`, or the empty one that it would have.
+    fn find(&self, key: u64) -> usize {
+        // Fibonacci hashing: the upper bits of the product depend on all of the key's.
+        let hash = key.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> (u64::BITS - self.slots.len().trailing_zeros());
+        let mut slot = hash as usize;
+        while self.slots[slot].key != key && self.slots[slot].key != EMPTY.key {
+            slot = (slot + 1) & (self.slots.len() - 1);
+        }
+        slot
+    }
+
+    fn grow(&mut self) {
+        if self.used * 2 > self.slots.len() {
+            let twice = vec![EMPTY; self.slots.len() * 2];
+            for old in core::mem::replace(&mut self.slots, twice).into_iter().filter(|old| old.key != EMPTY.key) {
+                let slot = self.find(old.key);
+                self.slots[slot] = old;
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
-    /// Beyond 65535, so that counts are widened as far as they go.
+    const SIZES: [usize; 6] = [2, 20, BYTES_NODES_MAX, BYTES_NODES_MAX + 1, PAIRS_NODES_MAX + 1, 10 * PAIRS_NODES_MAX];
+
     #[test]
     fn each_direction_counts_alone_however_many_nodes_and_datagrams() {
-        for nodes in [2, 20, WIDE_NODES_MAX + 1, 200, TABLE_NODES_MAX + 1] {
+        for nodes in SIZES {
             let mut numbers = Numbers::new(nodes);
             let last = nodes as u32 - 1;
-            for round in 0..70_000 {
+            for round in 0..1_000 {
                 assert_eq!(numbers.next(0, last), round);
                 assert_eq!(numbers.next(last, 0), round);
             }
@@ -110,14 +160,19 @@ mod tests {
     }
 
     #[test]
-    fn all_directions_are_told_apart_while_they_are_widened() {
-        let nodes = WIDE_NODES_MAX as u32 + 1;
-        let mut numbers = Numbers::new(nodes as usize);
-        for round in 0..300 {
-            for (from, to) in (0..nodes).flat_map(|from| (0..nodes).map(move |to| (from, to))) {
-                // The higher the sum, the rarer.
-                if round % u64::from(from + to + 1) == 0 {
-                    assert_eq!(numbers.next(from, to), round / u64::from(from + to + 1), "{from} to {to}");
+    fn neighbours_are_told_apart_from_their_first_datagram_to_their_thousandth() {
+        for nodes in SIZES {
+            let mut numbers = Numbers::new(nodes);
+            let mut counts = BTreeMap::new();
+            let some = 0..40_u32.min(nodes as u32);
+            for round in 0..1_000 {
+                for (from, to) in some.clone().flat_map(|from| [from, from + 1, 39 - from].map(|to| (from, to))) {
+                    // The higher the sum, the rarer.
+                    if to < nodes as u32 && round % u64::from(from + to + 1) == 0 {
+                        let count: &mut u64 = counts.entry((from, to)).or_default();
+                        assert_eq!(numbers.next(from, to), *count, "{from} to {to} of {nodes}");
+                        *count += 1;
+                    }
                 }
             }
         }

@@ -7,6 +7,7 @@ use crate::causes::{Causes, Kept};
 use crate::fate::fold;
 use crate::{NodeIndex, Time};
 use core::fmt;
+use std::rc::Rc;
 use xxhash_rust::xxh3::xxh3_64;
 
 /// What a [`Record`] is about. The numbers are part of the trace hash: a kind keeps its own for ever.
@@ -65,6 +66,37 @@ pub enum Kind {
     Injected = 25,
 }
 
+impl Kind {
+    /// All of them: the one with number `n` is in place `n - 1`.
+    const ALL: [Self; 25] = [
+        Self::Boot,
+        Self::Timeout,
+        Self::Command,
+        Self::DatagramIn,
+        Self::PipeOpened,
+        Self::PipeAccepted,
+        Self::PipeBytes,
+        Self::PipeFinished,
+        Self::PipeClosed,
+        Self::Stored,
+        Self::DatagramOut,
+        Self::GroupOut,
+        Self::OpenPipe,
+        Self::Fill,
+        Self::FinishPipe,
+        Self::ClosePipe,
+        Self::Store,
+        Self::Event,
+        Self::Discarded,
+        Self::SegmentLost,
+        Self::FaultBegins,
+        Self::FaultEnds,
+        Self::Crash,
+        Self::Reseed,
+        Self::Injected,
+    ];
+}
+
 /// One event of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
@@ -82,16 +114,40 @@ pub struct Record {
     pub digest: u64,
 }
 
-impl Record {
+/// A [`Record`] as it is mixed and kept: half a line of the cache.
+#[derive(Clone, Copy, Debug)]
+struct Packed {
+    at: Time,
+    /// Its kind, its node and the other node: 8, 28 and 28 bits from the highest on.
+    who: u64,
+    number: u64,
+    digest: u64,
+}
+
+const NODE_BITS: u32 = 28;
+
+impl Packed {
     /// Stands where no record is yet.
-    const BLANK: Self =
-        Self { at: Time::ZERO, kind: Kind::Boot, node: NodeIndex::NONE, peer: NodeIndex::NONE, number: 0, digest: 0 };
+    const BLANK: Self = Self { at: Time::ZERO, who: (Kind::Boot as u64) << (2 * NODE_BITS), number: 0, digest: 0 };
+
+    #[inline]
+    fn new(record: Record) -> Self {
+        let Record { at, kind, node, peer, number, digest } = record;
+        let peer = u64::from(peer.0 & NodeIndex::NONE.0);
+        let who = ((kind as u64) << (2 * NODE_BITS)) | (u64::from(node.0) << NODE_BITS) | peer;
+        Self { at, who, number, digest }
+    }
+
+    fn unpacked(self) -> Record {
+        let Self { at, who, number, digest } = self;
+        let node = |shift: u32| NodeIndex((who >> shift) as u32 & NodeIndex::NONE.0);
+        let kind = Kind::ALL[(who >> (2 * NODE_BITS)) as usize - 1];
+        Record { at, kind, node: node(NODE_BITS), peer: node(0), number, digest }
+    }
 
     #[inline]
     fn mix(&self, hash: u64) -> u64 {
-        let who =
-            (u64::from(self.kind as u8) << 56) | (u64::from(self.node.0) << 28) | u64::from(self.peer.0 & 0x0FFF_FFFF);
-        let hash = fold(hash ^ self.at.as_nanos(), who ^ 0xA076_1D64_78BD_642F);
+        let hash = fold(hash ^ self.at.as_nanos(), self.who ^ 0xA076_1D64_78BD_642F);
         fold(hash ^ self.number ^ 0xE703_7ED1_A0B4_28DB, self.digest ^ 0x8EBC_6AF0_9C88_C6E3).wrapping_add(hash)
     }
 }
@@ -127,13 +183,15 @@ pub(crate) struct Trace {
     /// The event after which there is more to do than to mix it in: the next one when there is a sink.
     next_look: u64,
     /// The last events; the `n`-th event of the run has place `n` modulo [`TAIL`].
-    tail: [Record; TAIL],
+    tail: [Packed; TAIL],
+    names: Rc<[String]>,
     sink: Option<Sink>,
     causes: Option<Causes>,
 }
 
 impl Trace {
-    pub(crate) fn new() -> Self {
+    /// Of nodes with these names.
+    pub(crate) fn new(names: Rc<[String]>) -> Self {
         Self {
             hash: 0,
             events: 0,
@@ -141,7 +199,8 @@ impl Trace {
             stride: STRIDE_MIN,
             next_checkpoint: STRIDE_MIN,
             next_look: STRIDE_MIN,
-            tail: [Record::BLANK; TAIL],
+            tail: [Packed::BLANK; TAIL],
+            names,
             sink: None,
             causes: None,
         }
@@ -169,16 +228,16 @@ impl Trace {
 
     #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
     #[inline(always)]
-    pub(crate) fn push(&mut self, record: Record, names: &[String], bytes: Option<usize>) {
+    pub(crate) fn push(&mut self, record: Record, bytes: Option<usize>) {
         if self.mix_in(record) {
-            self.look(record.at, names, &Detail { bytes, text: None });
+            self.look(record.at, &Detail { bytes, text: None });
         }
     }
 
     /// As `push`, for something that carries a text instead of bytes.
-    pub(crate) fn push_text(&mut self, record: Record, names: &[String], text: &dyn fmt::Debug) {
+    pub(crate) fn push_text(&mut self, record: Record, text: &dyn fmt::Debug) {
         if self.mix_in(record) {
-            self.look(record.at, names, &Detail { bytes: None, text: Some(text) });
+            self.look(record.at, &Detail { bytes: None, text: Some(text) });
         }
     }
 
@@ -186,25 +245,27 @@ impl Trace {
     #[expect(clippy::inline_always, reason = "a record is put together where it is kept")]
     #[inline(always)]
     fn mix_in(&mut self, record: Record) -> bool {
-        self.hash = record.mix(self.hash);
-        self.tail[self.events as usize % TAIL] = record;
-        self.events += 1;
+        let packed = Packed::new(record);
+        self.hash = packed.mix(self.hash);
+        self.tail[self.events as usize % TAIL] = packed;
+        // Nobody lives to see it overflow.
+        self.events = self.events.wrapping_add(1);
         self.events == self.next_look
     }
 
     /// What is not done for every event without a sink.
     #[cold]
-    fn look(&mut self, at: Time, names: &[String], detail: &Detail<'_>) {
+    fn look(&mut self, at: Time, detail: &Detail<'_>) {
         if self.events == self.next_checkpoint {
             self.checkpoint(at);
         }
         let is_followed = self.sink.is_some() || self.causes.is_some();
         self.next_look = if is_followed { self.events + 1 } else { self.next_checkpoint };
         if let Some(causes) = &self.causes {
-            let record = self.tail[(self.events as usize - 1) % TAIL];
+            let record = self.tail[(self.events as usize - 1) % TAIL].unpacked();
             causes.kept().see(record, detail.bytes, detail.text.map(|text| format!("{text:?}")));
         }
-        self.line(names, detail);
+        self.line(detail);
     }
 
     fn checkpoint(&mut self, at: Time) {
@@ -221,10 +282,10 @@ impl Trace {
     }
 
     /// Writes the line of the record that was just pushed.
-    fn line(&mut self, names: &[String], detail: &Detail<'_>) {
+    fn line(&mut self, detail: &Detail<'_>) {
         let Some(sink) = &mut self.sink else { return };
-        let record = &self.tail[(self.events as usize - 1) % TAIL];
-        let name = |node: NodeIndex| names.get(node.0 as usize).map(String::as_str);
+        let record = self.tail[(self.events as usize - 1) % TAIL].unpacked();
+        let name = |node: NodeIndex| self.names.get(node.0 as usize).map(String::as_str);
         let mut line = serde_json::Map::new();
         line.insert("event".into(), (self.events - 1).into());
         line.insert("at".into(), record.at.as_nanos().into());
@@ -241,7 +302,7 @@ impl Trace {
             line.insert("bytes".into(), bytes.into());
         }
         if let Some(text) = &detail.text {
-            line.insert("detail".into(), named(&format!("{text:?}"), names).into());
+            line.insert("detail".into(), named(&format!("{text:?}"), &self.names).into());
         }
         sink(&serde_json::Value::Object(line).to_string());
     }
@@ -261,7 +322,7 @@ impl Trace {
     /// The last events, the oldest first.
     pub(crate) fn tail(&self) -> Vec<Record> {
         let oldest = self.events.saturating_sub(TAIL as u64);
-        (oldest..self.events).map(|event| self.tail[event as usize % TAIL]).collect()
+        (oldest..self.events).map(|event| self.tail[event as usize % TAIL].unpacked()).collect()
     }
 }
 
@@ -322,6 +383,10 @@ mod tests {
         Record { at, kind: Kind::Event, node: NodeIndex(1), peer: NodeIndex::NONE, number, digest: 0 }
     }
 
+    fn mix(record: Record, hash: u64) -> u64 {
+        Packed::new(record).mix(hash)
+    }
+
     #[test]
     fn every_field_reaches_the_hash() {
         let base = record(5);
@@ -334,20 +399,32 @@ mod tests {
             Record { digest: 1, ..base },
         ];
         for other in others {
-            assert_ne!(base.mix(7), other.mix(7), "{other:?}");
+            assert_ne!(mix(base, 7), mix(other, 7), "{other:?}");
         }
-        assert_ne!(base.mix(7), base.mix(8), "what came before counts");
+        assert_ne!(mix(base, 7), mix(base, 8), "what came before counts");
+    }
+
+    #[test]
+    fn a_packed_record_comes_back_as_it_was() {
+        for (number, kind) in (1..).zip(Kind::ALL) {
+            assert_eq!(kind as u8, number, "{kind:?}");
+            let ends = [NodeIndex::NONE, NodeIndex(0), NodeIndex(0x0ABC_DEF0)];
+            for (node, peer) in ends.into_iter().flat_map(|node| ends.map(|peer| (node, peer))) {
+                let record = Record { kind, node, peer, digest: u64::MAX, ..record(9) };
+                assert_eq!(Packed::new(record).unpacked(), record);
+            }
+        }
     }
 
     #[test]
     fn checkpoints_thin_out_and_stay_true() {
-        let mut trace = Trace::new();
-        let mut again = Trace::new();
+        let mut trace = Trace::new([].into());
+        let mut again = Trace::new([].into());
         let mut hashes = vec![0];
         for number in 0..1_000_000 {
-            trace.push(record(number), &[], None);
+            trace.push(record(number), None);
             if number < 300_000 {
-                again.push(record(number), &[], None);
+                again.push(record(number), None);
                 hashes.push(again.hash());
             }
         }

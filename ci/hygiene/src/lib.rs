@@ -20,9 +20,11 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("netstackd", &["machine"]),
     ("ring-suite", &["fabric"]),
     ("scenario-actor", &["fabric", "machine"]),
-    ("fabric-sim", &["fabric", "machine", "netstackd", "scenario-actor", "shim-tcp", "sim"]),
+    ("fabric-sim", &["fabric", "machine", "netstackd", "node-log", "scenario-actor", "shim-tcp", "sim"]),
     ("guest-contract", &["scenario-actor"]),
     ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
+    ("node-log", &["fabric", "machine"]),
+    ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
     ("hygiene", &[]),
 ];
 

@@ -72,8 +72,12 @@ impl Announcer {
         }
     }
 
-    /// Announces this from now on, at once first.
-    pub(super) fn start(&mut self, now: Instant, said: Said) {
+    /// Announces this from now on, at once first. Sequences go on.
+    pub(super) fn start(&mut self, now: Instant, mut said: Said) {
+        let before = self.said.as_ref().and_then(|said| said.signed.as_ref());
+        if let (Some(before), Some(signed)) = (before, &mut said.signed) {
+            signed.sequence = before.sequence;
+        }
         self.said = Some(said);
         self.next_at = Some(now);
         self.interval = EARLY_FIRST;

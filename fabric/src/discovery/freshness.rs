@@ -12,6 +12,8 @@ use crate::identity::DeviceId;
 #[derive(Debug)]
 pub(super) struct Freshness {
     seen: BTreeMap<DeviceId, Seen>,
+    /// What is known from earlier starts of this node; its owner bounds how many there are.
+    known: BTreeMap<DeviceId, Known>,
     capacity: usize,
     time_to_live: Duration,
 }
@@ -28,6 +30,14 @@ struct Seen {
     may_fall: bool,
 }
 
+/// What is known of a device without an announce that is remembered.
+#[derive(Clone, Copy, Debug)]
+struct Known {
+    epoch: u64,
+    /// As [`Seen::may_fall`].
+    may_fall: bool,
+}
+
 /// How an announce compares with the last accepted one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Age {
@@ -38,17 +48,34 @@ pub(super) enum Age {
 
 impl Freshness {
     pub(super) const fn new(capacity: usize, time_to_live: Duration) -> Self {
-        Self { seen: BTreeMap::new(), capacity, time_to_live }
+        Self { seen: BTreeMap::new(), known: BTreeMap::new(), capacity, time_to_live }
     }
 
     pub(super) fn judge(&self, now: Instant, device: DeviceId, epoch: u64, sequence: u32) -> Result<Age, Refusal> {
-        let Some(last) = self.last(now, device) else { return Ok(Age::Newer) };
+        let Some(last) = self.last(now, device) else { return self.judge_first(device, epoch) };
         match (epoch, sequence).cmp(&(last.epoch, last.sequence)) {
             core::cmp::Ordering::Greater => Ok(Age::Newer),
             core::cmp::Ordering::Equal if now < last.lives_until => Ok(Age::Same(last.lives_until)),
             _ if epoch < last.epoch && last.may_fall => Ok(Age::Newer),
             _ => Err(Refusal::Stale),
         }
+    }
+
+    /// No announce of the device is remembered.
+    fn judge_first(&self, device: DeviceId, epoch: u64) -> Result<Age, Refusal> {
+        let is_old = |known: &Known| epoch < known.epoch && !known.may_fall;
+        if self.known.get(&device).is_some_and(is_old) { Err(Refusal::Stale) } else { Ok(Age::Newer) }
+    }
+
+    pub(super) fn set_known(&mut self, device: DeviceId, epoch: Option<u64>) {
+        match epoch {
+            Some(epoch) => drop(self.known.insert(device, Known { epoch, may_fall: false })),
+            None => drop(self.known.remove(&device)),
+        }
+    }
+
+    pub(super) fn epoch(&self, now: Instant, device: DeviceId) -> Option<u64> {
+        self.last(now, device).map(|seen| seen.epoch)
     }
 
     pub(super) fn knows(&self, now: Instant, device: DeviceId) -> bool {
@@ -70,6 +97,7 @@ impl Freshness {
         said_goodbye: bool,
     ) {
         let forget_at = lives_until + self.time_to_live;
+        self.known.entry(device).and_modify(|known| *known = Known { epoch, may_fall: false });
         self.seen.insert(device, Seen { epoch, sequence, lives_until, forget_at, said_goodbye, may_fall: false });
         if self.seen.len() > self.capacity {
             // A scan, but only after a signature check, which costs a hundred times as much.
@@ -85,6 +113,7 @@ impl Freshness {
         if let Some(seen) = self.seen.get_mut(&device) {
             seen.may_fall = true;
         }
+        self.known.entry(device).and_modify(|known| known.may_fall = true);
     }
 
     fn last(&self, now: Instant, device: DeviceId) -> Option<&Seen> {

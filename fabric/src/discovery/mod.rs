@@ -18,13 +18,12 @@ mod peer;
 mod peers;
 mod refusal;
 mod services;
-
-use alloc::string::ToString;
+mod speaking;
 
 use machine::{Addr, Duration, Instant};
 
-use self::announce::{Announce, AnnounceDraft, AnnounceV1, AnnounceV2};
-use self::announcer::{Announcer, Said, Signed};
+use self::announce::{Announce, AnnounceV1, AnnounceV2};
+use self::announcer::Announcer;
 use self::freshness::{Age, Freshness};
 use self::pace::Pace;
 use self::peer::Heard;
@@ -34,6 +33,7 @@ use crate::identity::{DeviceId, NoisePublic};
 pub use self::peer::{Candidate, Claim, Peer};
 pub use self::refusal::{Counters, Refusal};
 pub use self::services::Services;
+pub use self::speaking::LocalAnnounce;
 
 /// The UDP port that announces are sent to and received at (wire contract, 2).
 pub const PORT: u16 = 37_020;
@@ -89,17 +89,6 @@ impl Limits {
     fn places_per_source(&self) -> usize {
         (self.devices() / 4).max(1)
     }
-}
-
-/// What this node says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalAnnounce {
-    /// Where its session listener accepts; not 0.
-    pub port: u16,
-    /// The public half of its Noise static.
-    pub noise_static: NoisePublic,
-    /// What it serves.
-    pub services: Services<'static>,
 }
 
 /// What the application learns.
@@ -232,57 +221,20 @@ impl Discovery {
         outcome
     }
 
-    /// Announces this from now on, unsigned (version 1), at once first. Refuses what other nodes would.
-    pub fn announce(&mut self, now: Instant, local: &LocalAnnounce) -> Result<(), Refusal> {
-        let said = self.said(local, None)?;
-        self.announcer.start(now, said);
-        Ok(())
-    }
-
-    /// Announces this from now on, signed (version 2) and then unsigned for those who know no better, at once first.
-    /// `verifying_key` is the device's; `epoch` is above that of every earlier start, and durable. Refuses what other nodes
-    /// would.
-    pub fn announce_signed(
-        &mut self,
-        now: Instant,
-        local: &LocalAnnounce,
-        epoch: u64,
-        verifying_key: [u8; 32],
-    ) -> Result<(), Refusal> {
-        let said = self.said(local, Some((epoch, verifying_key)))?;
-        self.announcer.start(now, said);
-        Ok(())
-    }
-
-    /// Judges what [`Discovery::announce`], or with `is_signed` [`Discovery::announce_signed`], would.
-    pub fn judge(&self, local: &LocalAnnounce, is_signed: bool) -> Result<(), Refusal> {
-        self.said(local, is_signed.then_some((0, [0; 32]))).map(|_| ())
-    }
-
-    fn said(&self, local: &LocalAnnounce, signed: Option<(u64, [u8; 32])>) -> Result<Said, Refusal> {
-        let body = AnnounceV1 {
-            device_id: &self.own.to_string(),
-            port: local.port,
-            noise_static: local.noise_static,
-            services: local.services.clone(),
-        };
-        refusal::judge_claims(&body)?;
-        let unsigned = body.encode().map_err(Refusal::Malformed)?;
-        let seconds = self.limits.time_to_live.as_millis() / 1_000;
-        let ttl = u16::try_from(seconds).unwrap_or(u16::MAX).max(1);
-        let sign = |(epoch, key)| AnnounceDraft::new(&body, epoch, key).map(|draft| Signed { draft, ttl, sequence: 0 });
-        let signed = signed.map(sign).transpose().map_err(Refusal::Malformed)?;
-        Ok(Said { unsigned, signed })
-    }
-
-    /// Announces nothing any more; a node that signed what it announced says goodbye.
-    pub fn stop_announcing(&mut self) {
-        self.announcer.stop();
-    }
-
     /// Trusted devices are never evicted. The node's trust store bounds how many there are.
     pub fn set_trusted(&mut self, device: DeviceId, is_trusted: bool) {
         self.peers.set_trusted(device, is_trusted);
+    }
+
+    /// The epoch that the device was last known to have: an announce of a lower one is old, for as long as this is said.
+    /// To be told for devices that are remembered over restarts; `None` forgets it.
+    pub fn set_epoch_known(&mut self, device: DeviceId, epoch: Option<u64>) {
+        self.freshness.set_known(device, epoch);
+    }
+
+    /// The epoch of the device's last accepted announce, while that is remembered.
+    pub fn newest_epoch(&self, now: Instant, device: DeviceId) -> Option<u64> {
+        self.freshness.epoch(now, device)
     }
 
     /// Whether an authenticated session with the device lives: to be told when the first begins and when the last ends.
@@ -320,16 +272,6 @@ impl Discovery {
             }
         }
         next
-    }
-
-    /// The announce to send to the group now, if one is due. `sign` makes an Ed25519 signature with the device key.
-    pub fn poll_announce(&mut self, sign: impl Fn(&[u8]) -> [u8; 64]) -> Option<&[u8]> {
-        self.announcer.poll(sign)
-    }
-
-    /// Whether [`Discovery::poll_announce`] has something to give.
-    pub fn has_announce(&self) -> bool {
-        self.announcer.is_due()
     }
 
     /// What the application has not heard yet.

@@ -1,6 +1,6 @@
 //! What the application of a session learns.
 
-use super::{Priority, StreamId};
+use super::{Priority, Reject, StreamId};
 use alloc::string::String;
 
 /// Something happened on one session. Events carry no payload: reading does, and returns credit.
@@ -68,4 +68,28 @@ pub enum Ended {
     Dead,
     /// The pipe ended without a CLOSE of stream 0.
     Truncated,
+}
+
+/// How many streams of the peer's were refused, each for its own fault.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct OpensRefused {
+    /// [`Reject::StreamLimitExceeded`].
+    pub past_limit: u64,
+    /// [`Reject::InvalidStreamName`].
+    pub misnamed: u64,
+    /// [`Reject::ServiceDenied`].
+    pub denied: u64,
+    /// [`code::REFUSED`](super::code::REFUSED): the session is ending, or too many closed streams are not read.
+    pub refused: u64,
+}
+
+impl OpensRefused {
+    pub(super) fn count(&mut self, code: u32) {
+        *match Reject::from_code(code) {
+            Some(Reject::StreamLimitExceeded) => &mut self.past_limit,
+            Some(Reject::InvalidStreamName) => &mut self.misnamed,
+            Some(Reject::ServiceDenied) => &mut self.denied,
+            _ => &mut self.refused,
+        } += 1;
+    }
 }

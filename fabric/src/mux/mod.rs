@@ -62,7 +62,7 @@ mod spare;
 mod stream;
 mod streams;
 
-pub use event::{Ended, Event};
+pub use event::{Ended, Event, OpensRefused};
 pub use limits::Limits;
 pub use reject::{Reject, code};
 
@@ -226,6 +226,7 @@ pub struct Mux {
     pinged: bool,
     events: VecDeque<Event>,
     probes: Probes,
+    opens_refused: OpensRefused,
     spare: Spare,
 }
 
@@ -249,6 +250,7 @@ impl Mux {
             pinged: false,
             events: VecDeque::new(),
             probes: Probes::default(),
+            opens_refused: OpensRefused::default(),
             spare: Spare::default(),
         }
     }
@@ -261,6 +263,11 @@ impl Mux {
     /// Which rare states were reached.
     pub const fn probes(&self) -> Probes {
         self.probes
+    }
+
+    /// How many streams of the peer's were refused.
+    pub const fn opens_refused(&self) -> OpensRefused {
+        self.opens_refused
     }
 
     /// What the application has not heard yet.

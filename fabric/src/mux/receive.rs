@@ -101,6 +101,7 @@ impl Mux {
             Ok(service) => service,
             Err(code) => {
                 self.probes.hit(Reject::from_code(code).map_or(Probe::OpenRefused, Reject::probe));
+                self.opens_refused.count(code);
                 self.streams.peers.highest = stream.0;
                 self.spend(now)?;
                 self.own_budget.spend(now);

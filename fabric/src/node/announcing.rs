@@ -1,10 +1,14 @@
 //! In which versions a node announces itself, and the epoch of the signed one: durable before it is told (wire contract, 2).
 
+use super::Node;
 use crate::config::Announcing;
 use crate::discovery::{Discovery, LocalAnnounce, Refusal};
 use crate::durable::{Durable, Name};
+use crate::identity::{NoisePublic, NoiseStatic};
+use crate::session::Local;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use machine::{Duration, Instant, StoreFailed};
 
@@ -66,6 +70,7 @@ impl Announces {
         let Self { local, verifying_key, epoch: Some(epoch), .. } = self else { return };
         let Some(result) = epoch.stored(key, result) else { return };
         let begun = if result.is_ok() {
+            self.has_failed = false;
             discovery.announce_signed(now, local, epoch.generation(), *verifying_key)
         } else {
             self.retry_at = Some(now + RETRY_AFTER);
@@ -87,7 +92,41 @@ impl Announces {
         (self.epoch, self.retry_at) = (None, None);
     }
 
+    /// Announces another Noise static from now on, if it announces at all.
+    pub(super) fn rotate(&mut self, now: Instant, noise_static: NoisePublic, discovery: &mut Discovery) {
+        self.local.noise_static = noise_static;
+        let begun = match &self.epoch {
+            _ if discovery.next_announce().is_none() => return,
+            Some(epoch) if !self.has_failed => {
+                discovery.announce_signed(now, &self.local, epoch.generation(), self.verifying_key)
+            }
+            _ => discovery.announce(now, &self.local),
+        };
+        assert!(begun.is_ok(), "all but the key was judged at the start, and the key by its owner");
+    }
+
     pub(super) const fn next_timeout(&self) -> Option<Instant> {
         self.retry_at
+    }
+}
+
+impl Node {
+    /// Takes another Noise static from now on, and announces it; the device id stays. Sessions that are up go on; peers that
+    /// know only the old key dial in vain until they have heard the new one.
+    ///
+    /// # Errors
+    /// [`Refusal::LowOrderStatic`]: no handshake with such a key can succeed, and the old one stays.
+    pub fn rotate_noise_static(&mut self, now: Instant, noise: NoiseStatic) -> Result<(), Refusal> {
+        self.now = self.now.max(now);
+        let public = noise.public();
+        if public.is_low_order() {
+            return Err(Refusal::LowOrderStatic);
+        }
+        let Local { device, features, suite, .. } = &*self.local;
+        let (device, features, suite) = (device.duplicate(), *features, Arc::clone(suite));
+        self.local = Arc::new(Local { device, noise, features, suite });
+        self.announces.rotate(self.now, public, &mut self.discovery);
+        self.settle_discovery();
+        Ok(())
     }
 }

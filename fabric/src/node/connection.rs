@@ -60,6 +60,11 @@ impl Connection {
         self.session.peer().map(|peer| peer.device).or(self.dialled.map(|dialled| dialled.device))
     }
 
+    /// Who the other side has proven to be.
+    pub(super) fn peer(&self) -> Option<Peer> {
+        self.session.peer().copied()
+    }
+
     /// Whether the other side cannot have a session on it yet: this side dialled, and has not proven itself.
     pub(super) fn is_unproven_dial(&self) -> bool {
         self.dialled.is_some() && self.session.peer().is_none()
@@ -108,6 +113,10 @@ impl Connection {
             probes.hit(Probe::RecordRekeyed);
         }
         probes
+    }
+
+    pub(super) fn opens_refused(&self) -> mux::OpensRefused {
+        self.mux.as_ref().map_or_else(mux::OpensRefused::default, |mux| mux.opens_refused())
     }
 
     /// Whether the session's end has come, told or not.

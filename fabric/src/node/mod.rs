@@ -3,26 +3,34 @@
 mod announcing;
 mod connection;
 mod device;
+mod pairing;
 mod sessions;
+mod streams;
+mod trusting;
+mod view;
 
 use crate::config::Config;
+use crate::counters::{Count, Counters};
 use crate::discovery::{Discovery, LocalAnnounce, NextDial, Refusal, Services};
-use crate::event::{CallError, Command, Event, SessionEnd, SessionId, StreamKey};
+use crate::event::{Command, Event, SessionEnd, SessionId, StreamKey};
 use crate::identity::{DeviceId, NoisePublic};
-use crate::mux::{self, Chunk, Mux, Part, Priority, StreamError, code};
+use crate::mux::{self, code};
+use crate::policy::Policy;
 use crate::probe::{Probe, Probes};
 use crate::session::{HandshakeError, Local, Session, SessionError};
 use crate::timer::Timers;
-use alloc::collections::{BTreeMap, VecDeque};
+use crate::trust::{How, TrustStore, Trusted};
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use announcing::Announces;
-use bytes::Bytes;
 use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
 use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId, StoreFailed};
+pub use view::Load;
+
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
@@ -33,8 +41,16 @@ pub struct Node {
     own: DeviceId,
     discovery: Discovery,
     announces: Announces,
+    trust: TrustStore,
+    /// While the node is in pairing mode.
+    pairing: Option<pairing::Mode>,
+    /// What happened to its streams, until it is looked at.
+    pairing_events: VecDeque<Event>,
+    is_settling_pairing: bool,
     random: ChaCha20Rng,
     connections: BTreeMap<PipeId, Connection>,
+    /// Services that peers may open though they are not announced.
+    unannounced: BTreeSet<String>,
     /// Devices that a session is wanted or had with.
     devices: BTreeMap<DeviceId, Device>,
     timers: Timers<Timer>,
@@ -48,6 +64,8 @@ pub struct Node {
     is_shut_down: bool,
     /// Of sessions that are over, and the node's own.
     probes: Probes,
+    /// Likewise.
+    counters: Counters,
 }
 
 /// Everything that a node waits for.
@@ -55,6 +73,8 @@ pub struct Node {
 enum Timer {
     Discovery,
     Epoch,
+    TrustStore,
+    Pairing,
     Connection(PipeId),
     Dial(DeviceId),
 }
@@ -65,25 +85,6 @@ enum PipeOutput {
     Fill(PipeId),
     Finish(PipeId),
     Close(PipeId),
-}
-
-/// How much a node holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Load {
-    /// Devices in the peer table.
-    pub peers: usize,
-    /// Inbound handshakes that are not finished.
-    pub handshakes: usize,
-    /// Of those, from the source that has most.
-    pub handshakes_of_one_source: usize,
-    /// Sessions, dialled and accepted, those that begin included.
-    pub sessions: usize,
-    /// Sessions that are over, or were refused, and whose last words are still being sent.
-    pub endings: usize,
-    /// Candidates of the device that has most.
-    pub candidates_of_one_device: usize,
-    /// Streams of the session that has most, those included that are closed and not read to their end.
-    pub streams_of_one_session: usize,
 }
 
 impl Node {
@@ -97,9 +98,6 @@ impl Node {
         let mut random = ChaCha20Rng::from_seed(boot.seed);
         let own = local.device.device_id();
         let mut discovery = Discovery::new(own, random.next_u64(), &config.discovery);
-        for device in &config.trusted {
-            discovery.set_trusted(*device, true);
-        }
         let announce = LocalAnnounce { port: config.port, noise_static: local.noise.public(), services };
         let key = local.device.verifying_key();
         let announces = Announces::start(boot.now, config.announce, announce, key, &boot.stored, &mut discovery)?;
@@ -109,8 +107,13 @@ impl Node {
             own,
             discovery,
             announces,
+            trust: TrustStore::load(&boot.stored),
+            pairing: None,
+            pairing_events: VecDeque::new(),
+            is_settling_pairing: false,
             random,
             connections: BTreeMap::new(),
+            unannounced: BTreeSet::new(),
             devices: BTreeMap::new(),
             timers: Timers::default(),
             pipe_outputs: VecDeque::new(),
@@ -120,7 +123,9 @@ impl Node {
             pipes_opened: 0,
             is_shut_down: false,
             probes: Probes::default(),
+            counters: Counters::default(),
         };
+        node.begin_trusting();
         node.settle_discovery();
         Ok(node)
     }
@@ -133,24 +138,6 @@ impl Node {
     /// The peer table and its counters.
     pub const fn discovery(&self) -> &Discovery {
         &self.discovery
-    }
-
-    /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
-    pub fn load(&self) -> Load {
-        let inbound = || self.connections.values().filter(|connection| connection.is_inbound_handshake());
-        let hosts: alloc::collections::BTreeSet<_> = inbound().map(|connection| connection.addr.host()).collect();
-        let ending = self.connections.values().filter(|connection| connection.is_ending()).count();
-        let of_host = |host| inbound().filter(|connection| connection.addr.host() == host).count();
-        let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
-        Load {
-            peers: self.discovery.peers().count(),
-            handshakes: inbound().count(),
-            handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
-            sessions: self.connections.len() - inbound().count() - ending,
-            endings: ending,
-            candidates_of_one_device: candidates.max().unwrap_or_default(),
-            streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
-        }
     }
 
     /// Keeps a session with `device` from now on: dials it where discovery finds it, and again when the session is lost.
@@ -176,21 +163,9 @@ impl Node {
         self.end_sessions(now, device, code::GOING_AWAY);
     }
 
-    /// Accepts sessions of `device` from now on.
-    pub fn trust(&mut self, device: DeviceId) {
-        self.config.trusted.insert(device);
-        self.discovery.set_trusted(device, true);
-    }
-
-    /// Trusts `device` no more, and ends its sessions at once.
-    pub fn revoke(&mut self, now: Instant, device: DeviceId) {
-        self.config.trusted.remove(&device);
-        self.discovery.set_trusted(device, false);
-        self.end_sessions(now, device, code::REVOKED);
-    }
-
     /// Ends in order: says goodbye, announces and dials no more, accepts no more, lets streams finish.
     pub fn shut_down(&mut self, now: Instant) {
+        self.leave_pairing(now);
         self.is_shut_down = true;
         self.announces.stop();
         self.discovery.stop_announcing();
@@ -206,110 +181,30 @@ impl Node {
         self.connections.is_empty() && self.pipe_outputs.is_empty() && !self.discovery.has_announce()
     }
 
+    /// The session with `device` that new streams are opened on, if one is up.
+    pub fn session(&self, device: DeviceId) -> Option<SessionId> {
+        self.newest_session(device).map(SessionId::of)
+    }
+
+    /// Lets peers open `service` from now on, as far as the policy does. It is not announced: see
+    /// [`Config::services`](Config::services).
+    pub fn serve(&mut self, service: &str) {
+        self.unannounced.insert(service.into());
+    }
+
+    /// Decides by `policy` from now on: which streams peers open, and which calls they make. Streams that are open stay so.
+    pub fn set_policy(&mut self, policy: Policy) {
+        self.config.policy = policy;
+    }
+
     /// Whether streams to `device` can be opened.
     pub fn is_connected(&self, device: DeviceId) -> bool {
         self.newest_session(device).is_some()
     }
 
-    /// Opens a stream on the newest session with `device`. What is written is sent after [`Event::Opened`].
-    pub fn open(
-        &mut self,
-        now: Instant,
-        device: DeviceId,
-        service: &str,
-        priority: Priority,
-    ) -> Result<StreamKey, CallError> {
-        let pipe = self.newest_session(device).ok_or(CallError::UnauthenticatedSession)?;
-        let session = SessionId::of(pipe);
-        let stream = self.on_session(now, session, |mux, now| Ok(mux.open(now, service, priority)?))?;
-        Ok(StreamKey { session, stream })
-    }
-
-    /// Hands over as many bytes as there is room for: see [`Mux::write`].
-    pub fn write(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes: &[u8],
-        end_of_message: bool,
-    ) -> Result<usize, CallError> {
-        self.on_stream(now, stream, |mux, _| mux.write(stream.stream, bytes, end_of_message))
-    }
-
-    /// As [`Node::write`], without a copy where that pays: see [`Mux::write_shared`].
-    pub fn write_shared(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes: &Bytes,
-        end_of_message: bool,
-    ) -> Result<usize, CallError> {
-        self.on_stream(now, stream, |mux, _| mux.write_shared(stream.stream, bytes, end_of_message))
-    }
-
-    /// Takes bytes that came in: see [`Mux::read`].
-    pub fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
-        self.on_stream(now, stream, |mux, now| mux.read(now, stream.stream, bytes_max))
-    }
-
-    /// As [`Node::read`], but lends the bytes to `take`: see [`Mux::read_with`].
-    pub fn read_with<R>(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        bytes_max: usize,
-        take: impl FnOnce(Part<'_>) -> R,
-    ) -> Result<Option<R>, CallError> {
-        self.on_stream(now, stream, |mux, now| mux.read_with(now, stream.stream, bytes_max, take))
-    }
-
-    /// Closes this half after what was written.
-    pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.finish(stream.stream))
-    }
-
-    /// Ends both halves at once.
-    pub fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.reset(stream.stream, code))
-    }
-
-    /// Sends this side's bytes with another priority.
-    pub fn set_priority(&mut self, now: Instant, stream: StreamKey, priority: Priority) -> Result<(), CallError> {
-        self.on_stream(now, stream, |mux, _| mux.set_priority(stream.stream, priority))
-    }
-
-    fn on_stream<T>(
-        &mut self,
-        now: Instant,
-        stream: StreamKey,
-        call: impl FnOnce(&mut Mux, Instant) -> Result<T, StreamError>,
-    ) -> Result<T, CallError> {
-        self.on_session(now, stream.session, |mux, now| Ok(call(mux, now)?))
-    }
-
-    fn on_session<T>(
-        &mut self,
-        now: Instant,
-        session: SessionId,
-        call: impl FnOnce(&mut Mux, Instant) -> Result<T, CallError>,
-    ) -> Result<T, CallError> {
-        self.now = self.now.max(now);
-        let mux = self.connections.get_mut(&session.pipe()).and_then(Connection::streams);
-        let outcome = call(mux.ok_or(CallError::UnauthenticatedSession)?, self.now);
-        self.settle(session.pipe());
-        outcome
-    }
-
     /// What it was told at its start, and whom it trusts by now.
     pub const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Which rare states this node has reached since its start.
-    pub fn probes(&self) -> Probes {
-        let mut probes = self.probes;
-        self.connections.values().for_each(|connection| probes.add(connection.probes()));
-        probes
     }
 
     /// The newest time that the node was told.
@@ -333,7 +228,7 @@ impl Node {
                 PipeOutput::Close(pipe) => Output::ClosePipe { pipe },
             });
         }
-        if let Some(store) = self.announces.poll_store() {
+        if let Some(store) = self.announces.poll_store().or_else(|| self.trust.poll_store()) {
             self.store = store;
             return Some(Output::Store { key: self.store.0, bytes: &self.store.1 });
         }
@@ -350,6 +245,14 @@ impl Node {
             Command::Disconnect(device) => self.disconnect(now, device),
             Command::Trust(device) => self.trust(device),
             Command::Revoke(device) => self.revoke(now, device),
+            // What cannot be done is not: a command has no answer.
+            Command::TrustAs(device, label, since) => {
+                let _ = self.trust_as(device, Trusted::new(label, How::Manual, since));
+            }
+            Command::EnterPairing => drop(self.enter_pairing(now)),
+            Command::Pair(device) => drop(self.pair(now, device)),
+            Command::ConfirmPairing(label, since) => drop(self.confirm_pairing(now, label, since)),
+            Command::LeavePairing => self.leave_pairing(now),
             Command::ShutDown => self.shut_down(now),
         }
     }
@@ -361,6 +264,8 @@ impl Node {
                     self.discovery.handle_timeout(self.now);
                     self.settle_discovery();
                 }
+                Timer::TrustStore => self.trust.write(),
+                Timer::Pairing => self.pairing_timeout(),
                 Timer::Epoch => self.announces.handle_timeout(self.now),
                 Timer::Connection(pipe) => self.connection_timeout(pipe),
                 Timer::Dial(device) => self.dial(device),
@@ -372,8 +277,9 @@ impl Node {
         let suite = &self.local.suite;
         let verify = |key: &[u8; 32], message: &[u8], signature: &[u8; 64]| suite.verify(key, message, signature);
         // A refusal is counted where it was made; there is nobody to tell.
-        if let Err(refusal) = self.discovery.observe(self.now, from, bytes, verify) {
-            self.probes.hit(refusal.probe());
+        match self.discovery.observe(self.now, from, bytes, verify) {
+            Ok(device) => self.note_epoch(device),
+            Err(refusal) => self.probes.hit(refusal.probe()),
         }
         self.settle_discovery();
     }
@@ -397,13 +303,15 @@ impl Node {
     }
 
     fn stored(&mut self, key: &str, result: Result<(), StoreFailed>) {
+        self.counters.add(Count::StoreFailed, result.is_err().into());
+        self.trust_stored(key, result);
         self.announces.stored(self.now, key, result, &mut self.discovery);
         self.timers.set(Timer::Epoch, self.announces.next_timeout());
         self.settle_discovery();
     }
 
     fn found(&mut self, device: DeviceId) {
-        if self.config.dial_trusted && self.config.trusted.contains(&device) && !self.is_shut_down {
+        if self.config.dial_trusted && self.trusts(device) && !self.is_shut_down {
             self.devices.entry(device).or_default().is_wanted = true;
         }
         self.dial(device);

@@ -2,14 +2,13 @@
 //! (wire contract, 3).
 
 use super::connection::Progress;
+use super::trusting::Gate;
 use super::{
     Connection, DeviceId, Dialled, Event, HandshakeError, Instant, NextDial, Node, Phase, PipeEnd, PipeId, PipeOutput,
     Probe, Session, SessionEnd, SessionError, SessionId, StreamKey, Timer, code, mux,
 };
-use crate::mux::Admission;
 use crate::session::Peer;
 use machine::Addr;
-use rand_chacha::rand_core::Rng;
 
 impl Node {
     /// Dials `device` if a session with it is wanted and none is up, as soon as its candidates and its failures allow.
@@ -58,12 +57,6 @@ impl Node {
         self.devices.entry(device).or_default().dials.push((pipe, addr));
         self.pipe_outputs.push_back(PipeOutput::Open(pipe, addr));
         self.settle(pipe);
-    }
-
-    fn fresh_seed(&mut self) -> [u8; 32] {
-        let mut seed = [0; 32];
-        self.random.fill_bytes(&mut seed);
-        seed
     }
 
     /// How many sessions there are, those that are dialled for included.
@@ -120,12 +113,14 @@ impl Node {
             if let Phase::Lingering(_) = connection.phase {
                 return;
             }
-            let policy = &self.config.policy;
-            let services = &self.config.services;
-            let admit = |device: DeviceId, service: &str| {
-                let is_served = services.iter().any(|served| served == service);
-                if is_served && policy.allows(device, service) { Admission::Admit } else { Admission::Deny }
+            let mode = self.pairing.as_ref().filter(|_| connection.dialled.is_none());
+            let mut gate = Gate {
+                config: &self.config,
+                trust: &self.trust,
+                unannounced: &self.unannounced,
+                may_pair: Self::admits_offer(mode, SessionId::of(pipe)),
             };
+            let admit = |device: DeviceId, service: &str| gate.admit(device, service);
             match connection.receive(self.now, &mut bytes, admit) {
                 Ok(Some(Progress::Established(peer))) => self.establish(pipe, &peer),
                 Ok(Some(Progress::Record)) => self.record_taken(pipe),
@@ -140,7 +135,7 @@ impl Node {
     /// The peer is who it says. An untrusted one learns that it is not, as a responder's first frame; so does one for whom
     /// there is no place.
     fn establish(&mut self, pipe: PipeId, peer: &Peer) {
-        let is_trusted = self.config.trusted.contains(&peer.device);
+        let is_trusted = self.trusts(peer.device) || self.admits_stranger();
         let is_full = self.places_taken() >= usize::from(self.config.limits.sessions_max);
         let (now, limits) = (self.now, self.config.mux);
         let Some(connection) = self.connections.get_mut(&pipe) else { return };
@@ -187,6 +182,7 @@ impl Node {
         let older = known.sessions.clone();
         let session = SessionId::of(pipe);
         self.events.push_back(Event::SessionUp { session, device, dialled: dialled.is_some() });
+        self.expect_exchange();
         self.give_up_dials(device);
         // One side alone ends the others, else two that dialled each other could end both.
         if self.own < device {
@@ -244,7 +240,7 @@ impl Node {
         self.drop_idle(device);
     }
 
-    fn close_session(&mut self, pipe: PipeId, code: u32) {
+    pub(super) fn close_session(&mut self, pipe: PipeId, code: u32) {
         let now = self.now;
         if let Some(connection) = self.connections.get_mut(&pipe) {
             connection.close(now, code);
@@ -308,8 +304,10 @@ impl Node {
             }
             Phase::Handshaking => self.tell_failure(device, addr, reason),
             Phase::Up(device) => {
+                self.counters.session_ended(reason, true);
                 self.reached(reason);
                 self.events.push_back(Event::SessionDown { session: SessionId::of(pipe), device, reason });
+                self.pairing_session_over(SessionId::of(pipe));
             }
         }
         let Some(device) = device else { return };
@@ -336,6 +334,7 @@ impl Node {
     }
 
     fn tell_failure(&mut self, device: Option<DeviceId>, addr: Addr, reason: SessionEnd) {
+        self.counters.session_ended(reason, false);
         self.reached(reason);
         self.events.push_back(Event::SessionFailed { device, addr, reason });
     }
@@ -350,6 +349,7 @@ impl Node {
     fn forget(&mut self, pipe: PipeId) {
         if let Some(connection) = self.connections.remove(&pipe) {
             self.probes.add(connection.probes());
+            self.counters.add_opens(connection.opens_refused());
         }
         self.timers.set(Timer::Connection(pipe), None);
     }
@@ -386,6 +386,10 @@ impl Node {
             mux::Event::Draining { .. } => return,
             mux::Event::Ended { reason } => return self.session_over(pipe, reason.into()),
         };
+        if self.is_about_pairing(&event) {
+            self.pairing_events.push_back(event);
+            return self.settle_pairing();
+        }
         self.events.push_back(event);
     }
 

@@ -1,6 +1,7 @@
 //! The Noise handshake: snow over a [`Suite`](crate::suite::Suite) and a seed. Knows no proofs and no lengths on the wire.
 
 use super::{HandshakeError, Local};
+use crate::constant_time;
 use crate::identity::NoisePublic;
 use crate::suite::{Cipher, Hash, Suite, TAG_BYTES};
 use alloc::boxed::Box;
@@ -149,7 +150,7 @@ impl Dh for KeyPair {
         let Ok(secret) = secret.try_into() else { unreachable!("the builder was given 32 bytes") };
         *self.secret = secret;
         // A multiplication saved: the builder sets the static afresh for each handshake.
-        let is_static = secret == *self.local.noise.secret();
+        let is_static = constant_time::is_equal(&secret, self.local.noise.secret());
         let public = if is_static { self.local.noise.public() } else { self.local.suite.noise_public(&secret) };
         self.public = *public.as_bytes();
     }
@@ -172,7 +173,7 @@ impl Dh for KeyPair {
     fn dh(&self, public: &[u8], shared: &mut [u8]) -> Result<(), Error> {
         let public = NoisePublic::from_bytes(*public.first_chunk().ok_or(Error::Dh)?);
         let secret = Zeroizing::new(self.local.suite.diffie_hellman(&self.secret, &public));
-        if *secret == [0; 32] {
+        if constant_time::is_equal(&secret, &[0; 32]) {
             return Err(Error::Dh);
         }
         *shared.first_chunk_mut().ok_or(Error::Dh)? = *secret;

@@ -176,7 +176,12 @@ impl Actor {
             Event::SessionFailed { device: None, reason, .. } => {
                 self.observations.push_back(Observation::Refused { reason: reason.to_string() });
             }
-            Event::Lost { .. } => {}
+            // No part of a scenario pairs.
+            Event::Lost { .. }
+            | Event::PairingNumber { .. }
+            | Event::Paired { .. }
+            | Event::PairingFailed { .. }
+            | Event::TrustStored { .. } => {}
             Event::Accepted { stream, device, service, .. } => {
                 let server = Server::new(self.name(device), service);
                 self.servers.insert(stream, server);

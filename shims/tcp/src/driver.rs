@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration as StdDuration;
 
-use machine::{Boot, Machine};
+use machine::{Boot, Instant, Machine};
 use mio::{Events, Poll, Token};
 
 use crate::clock::Clock;
@@ -52,10 +52,22 @@ pub struct Driver<M: Machine> {
     datagram_addr: SocketAddr,
 }
 
-impl<M: Machine> Driver<M> {
-    /// Opens the sockets and the storage of `config`, and boots the machine that `factory` makes. Nothing is sent before
-    /// the first turn.
-    pub fn new(config: &Config, factory: impl FnOnce(Boot) -> M) -> Result<Self, Error> {
+/// Open sockets and storage that wait for a machine: where it will listen is known before it is made.
+pub struct Bound {
+    poll: Poll,
+    listener: Listener,
+    datagrams: Datagrams,
+    pipes: Pipes,
+    store: Store,
+    seed: [u8; 32],
+    commands_max: usize,
+    local_addr: SocketAddr,
+    datagram_addr: SocketAddr,
+}
+
+impl Bound {
+    /// Opens the sockets and the storage of `config`.
+    pub fn new(config: &Config) -> Result<Self, Error> {
         let (mut listener, mut datagrams) = bind(config)?;
         if let Some(group) = config.group {
             datagrams.join(group).map_err(|source| Error::Group { addr: group.addr(), source })?;
@@ -65,28 +77,53 @@ impl<M: Machine> Driver<M> {
         let poll = Poll::new().map_err(Error::Wait)?;
         listener.register(poll.registry(), LISTENER).map_err(Error::Wait)?;
         datagrams.register(poll.registry(), DATAGRAMS, GROUP).map_err(Error::Wait)?;
-        let inbox = Inbox::new(poll.registry(), WAKER, config.commands_max).map_err(Error::Wait)?;
         let pipes = Pipes::new(config, poll.registry().try_clone().map_err(Error::Wait)?);
         let seed = config.seed.map_or_else(random_seed, Ok)?;
-        let mut store = Store::open(config)?;
-        let (stored, incarnation) = (store.load()?, store.spend_incarnation()?);
+        let (store, commands_max) = (Store::open(config)?, config.commands_max);
+        Ok(Self { poll, listener, datagrams, pipes, store, seed, commands_max, local_addr, datagram_addr })
+    }
+
+    /// Where pipes will be accepted.
+    pub const fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Boots the machine that `factory` makes. Nothing is sent before the first turn.
+    pub fn boot<M: Machine>(mut self, factory: impl FnOnce(Boot) -> M) -> Result<Driver<M>, Error> {
+        let inbox = Inbox::new(self.poll.registry(), WAKER, self.commands_max).map_err(Error::Wait)?;
+        let (stored, incarnation) = (self.store.load()?, self.store.spend_incarnation()?);
         let clock = Clock::start();
-        Ok(Self {
-            machine: factory(Boot { now: clock.now(), incarnation, seed, stored }),
+        Ok(Driver {
+            machine: factory(Boot { now: clock.now(), incarnation, seed: self.seed, stored }),
             clock,
-            poll,
+            poll: self.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),
             inbox,
-            listener,
-            datagrams,
-            pipes,
-            store,
+            listener: self.listener,
+            datagrams: self.datagrams,
+            pipes: self.pipes,
+            store: self.store,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
             outputs_left: false,
             commands_left: false,
-            local_addr,
-            datagram_addr,
+            local_addr: self.local_addr,
+            datagram_addr: self.datagram_addr,
         })
+    }
+}
+
+/// Tells no more than the addresses: the seed is secret.
+impl fmt::Debug for Bound {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Bound").field("addrs", &(self.local_addr, self.datagram_addr)).finish_non_exhaustive()
+    }
+}
+
+impl<M: Machine> Driver<M> {
+    /// Opens the sockets and the storage of `config`, and boots the machine that `factory` makes: see [`Bound`], for when
+    /// the machine has to know where it listens.
+    pub fn new(config: &Config, factory: impl FnOnce(Boot) -> M) -> Result<Self, Error> {
+        Bound::new(config)?.boot(factory)
     }
 
     /// Where pipes are accepted.
@@ -97,6 +134,11 @@ impl<M: Machine> Driver<M> {
     /// Where datagrams are sent from and received.
     pub const fn datagram_addr(&self) -> SocketAddr {
         self.datagram_addr
+    }
+
+    /// The time that an input would have now.
+    pub fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// The machine, to be looked at.

@@ -46,6 +46,6 @@ mod store;
 mod turn;
 
 pub use config::{Config, Counters, Group};
-pub use driver::Driver;
+pub use driver::{Bound, Driver};
 pub use error::Error;
 pub use inbox::{Handle, SendError};

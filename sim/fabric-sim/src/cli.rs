@@ -82,6 +82,7 @@ Examples:
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --out target/sweep      goes on where it was stopped
   fabric-sim sweep scenarios/flaky-hub.toml --seeds 0..100000 --shard 2/8 --out shard-2
   fabric-sim sweep scenarios/flaky-hub-stack.toml --world stack --seeds 0..200
+  fabric-sim sweep scenarios/flaky-hub.toml --guided --seeds 0..20000 --out target/guided
 
 Keys of [swarm] are drawn for every seed; seeds in regressions/*.toml next to the scenario run first. One seed in sixteen
 and every failure are run twice, and one in ten with both suites.
@@ -98,14 +99,16 @@ One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
     Merge(MergeArgs),
-    /// Run a failure again from its capsule, by this build or a later one
+    /// Run a failure again from its capsule, or a node from its log, by this build or a later one
     #[command(after_help = format!("\
 Examples:
   fabric-sim replay scenarios/regressions/flaky-hub-work-done-7.capsule.json
   fabric-sim replay target/out/failure.capsule.json --format json | jq -r .replayed
+  fabric-sim replay node.log                        what `fabric-node run --record node.log` wrote
 
-Says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
+Of a capsule says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
 again to the events that resemble those of then. `gone` exits with 0, `same` and `moved` with 1, `not-applicable` with 3.
+Of a node's log says whether the node does the same to the byte (0), or where it does not (4).
 
 {EXIT_CODES}"))]
     Replay(ReplayArgs),
@@ -133,6 +136,18 @@ it should in between is counted. A run that fails exits with 1, one that holds w
 
 {EXIT_CODES}"))]
     Slice(SliceArgs),
+    /// Try every single fault at every event of a run that passes, and pairs of them
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim exhaust scenarios/first-contact.toml
+  fabric-sim exhaust scenarios/first-contact.toml --seed 7 --pairs 10000 --out target/exhaust      goes on where it was stopped
+
+Each packet is lost or late, each segment resets its pipe, each dial is refused or not answered, each write fails, each node
+loses power after each thing that happens to it: one at a time, then as many pairs as said. Promises that must come true are
+due later than the scenario says, so that nothing fails by slowness alone.
+
+{EXIT_CODES}"))]
+    Exhaust(ExhaustArgs),
     /// Find the first event in which two runs differ, or one run from itself
     #[command(after_help = format!("\
 Examples:
@@ -316,6 +331,9 @@ pub(crate) struct SweepArgs {
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
+    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    #[arg(long, conflicts_with_all = ["shard", "once"])]
+    pub(crate) guided: bool,
     /// The cryptography that nodes get
     #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
     pub(crate) suite: SuiteKind,
@@ -329,7 +347,7 @@ pub(crate) struct SweepArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The capsule
+    /// The capsule, or the log of a node
     pub(crate) capsule: PathBuf,
     /// What to print: a line for people to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
@@ -393,6 +411,33 @@ pub(crate) struct SliceArgs {
     /// What to print to stdout: lines for people, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExhaustArgs {
+    /// The scenario file
+    pub(crate) scenario: PathBuf,
+    /// The seed of the run that faults are added to; decimal or 0x...
+    #[arg(long, default_value = "1", value_parser = seed)]
+    pub(crate) seed: u64,
+    /// Override a value of the scenario; may be repeated
+    #[arg(long = "set", value_name = "KEY=VALUE")]
+    pub(crate) overrides: Vec<String>,
+    /// How many pairs of faults to try after the single ones
+    #[arg(long, value_name = "K", default_value = "0", value_parser = pairs)]
+    pub(crate) pairs: u64,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// The cryptography that nodes get
+    #[arg(long, value_enum, default_value_t = SuiteKind::Model)]
+    pub(crate) suite: SuiteKind,
+    /// What to print: a summary to stderr, or one JSON object to stdout
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Keep every finished run in this directory, and go on from there; each failure gets a capsule there
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -494,6 +539,13 @@ fn jobs(text: &str) -> Result<NonZeroUsize, String> {
     const JOBS_MAX: usize = 1_024;
     let jobs = text.parse().ok().and_then(NonZeroUsize::new).filter(|jobs| jobs.get() <= JOBS_MAX);
     jobs.ok_or_else(|| format!("a number from 1 to {JOBS_MAX}"))
+}
+
+fn pairs(text: &str) -> Result<u64, String> {
+    /// More than anybody waits for.
+    const PAIRS_MAX: u64 = 1_000_000_000;
+    let pairs = text.parse().ok().filter(|pairs| *pairs <= PAIRS_MAX);
+    pairs.ok_or_else(|| format!("a number from 0 to {PAIRS_MAX}"))
 }
 
 /// `2/8` as what a seed of it leaves when divided, and by what.

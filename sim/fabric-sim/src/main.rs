@@ -8,6 +8,8 @@ mod capsule;
 mod cli;
 mod commands;
 mod conform;
+mod exhaust;
+mod explore;
 mod nemesis;
 mod oracles;
 mod page;

@@ -30,7 +30,7 @@ pub(super) struct Delivery {
     pub(super) to: u32,
     pub(super) number: u64,
     pub(super) digest: u64,
-    length: u32,
+    pub(super) length: u32,
     /// The one to take after this one, while it is free.
     next: u32,
     /// Its payload, if it fits: most do, and lie beside what else is looked at.

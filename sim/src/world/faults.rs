@@ -57,7 +57,7 @@ where
         let planned = self.plan[index].clone();
         self.net.record_text(Kind::FaultBegins, NodeIndex::NONE.0, index as u64, &planned.fault);
         if let Some(lasts) = planned.lasts {
-            self.net.push(0, self.net.now + lasts, Event::FaultEnds(index as u32));
+            self.net.push_own(self.net.now + lasts, Event::FaultEnds(index as u32));
         }
         self.in_force.push(index);
         self.undo[index] = self.apply(index, &planned.fault, watch);
@@ -69,7 +69,7 @@ where
                 self.net.counts.partitions += 1;
                 self.close_partition(index);
                 if let Some(period) = flap {
-                    self.net.push(0, self.net.now + at_least_a_tick(*period), Event::FaultFlips(index as u32));
+                    self.net.push_own(self.net.now + at_least_a_tick(*period), Event::FaultFlips(index as u32));
                 }
                 Undo::Heal
             }
@@ -126,7 +126,7 @@ where
             return;
         }
         match (undo, fault) {
-            (Undo::Heal, _) => self.net.partitions.end(index),
+            (Undo::Heal, _) => self.net.partition(|all| all.end(index)),
             (Undo::Restart { incarnation }, Fault::Crash { node, .. }) => {
                 let down = &self.nodes[node.as_usize()];
                 if down.state == State::Down && down.rest.incarnation == incarnation {
@@ -159,10 +159,12 @@ where
 
     fn close_partition(&mut self, index: usize) {
         if let Fault::Partition { from, to, one_way, .. } = &self.plan[index].fault {
-            self.net.partitions.begin(index, from, to);
-            if !one_way {
-                self.net.partitions.begin(index, to, from);
-            }
+            self.net.partition(|all| {
+                all.begin(index, from, to);
+                if !one_way {
+                    all.begin(index, to, from);
+                }
+            });
         }
     }
 
@@ -171,7 +173,7 @@ where
         let Fault::Partition { flap: Some(period), .. } = self.plan[index].fault else { return };
         self.undo[index] = match self.undo[index] {
             Undo::Heal => {
-                self.net.partitions.end(index);
+                self.net.partition(|all| all.end(index));
                 Undo::Flapping
             }
             Undo::Flapping => {
@@ -181,7 +183,7 @@ where
             // It has ended.
             _ => return,
         };
-        self.net.push(0, self.net.now + at_least_a_tick(period), Event::FaultFlips(index as u32));
+        self.net.push_own(self.net.now + at_least_a_tick(period), Event::FaultFlips(index as u32));
     }
 
     fn change_clock(&mut self, node: NodeIndex, change: impl FnOnce(&mut Clock, crate::Time)) {

@@ -3,45 +3,41 @@
 use crate::fate::NameHash;
 use machine::{Addr, Host};
 
-/// Finds a node by its host: four places for each node, so that a second look is rare.
+/// Finds a node by its host: eight places for each node, so that a second look is rare.
 #[derive(Debug)]
 pub(super) struct Hosts {
-    places: Vec<Place>,
+    /// Which node, or [`NOBODY`]: no more, since with many nodes the cache has to hold them all.
+    places: Vec<u32>,
     mask: usize,
-}
-
-/// One node, with all that is asked of it.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    hash: u64,
-    node: u32,
-    port: u16,
+    hashes: Vec<u64>,
+    ports: Vec<u16>,
 }
 
 /// Stands for no node.
-const NOBODY: Place = Place { hash: 0, node: u32::MAX, port: 0 };
+const NOBODY: u32 = u32::MAX;
 
 impl Hosts {
     pub(super) fn new(names: &[NameHash], ports: impl Iterator<Item = u16>) -> Self {
-        let places = (names.len() * 4).next_power_of_two();
-        let mut hosts = Self { places: vec![NOBODY; places], mask: places - 1 };
-        for (node, (name, port)) in (0..).zip(names.iter().zip(ports)) {
-            let hash = name.as_u64();
+        let places = (names.len() * 8).next_power_of_two();
+        let hashes: Vec<_> = names.iter().map(|name| name.as_u64()).collect();
+        let mut hosts =
+            Self { places: vec![NOBODY; places], mask: places - 1, hashes: hashes.clone(), ports: ports.collect() };
+        for (node, hash) in (0..).zip(hashes) {
             let index = hosts.look(hash).0;
-            assert_eq!(hosts.places[index].node, NOBODY.node, "two node names hash alike, or one name is there twice");
-            hosts.places[index] = Place { hash, node, port };
+            assert_eq!(hosts.places[index], NOBODY, "two node names hash alike, or one name is there twice");
+            hosts.places[index] = node;
         }
         hosts
     }
 
     /// Where the node with this hash is, or would be.
     #[inline]
-    fn look(&self, hash: u64) -> (usize, Place) {
+    fn look(&self, hash: u64) -> (usize, u32) {
         let mut index = hash as usize & self.mask;
         loop {
-            let place = self.places[index];
-            if place.hash == hash || place.node == NOBODY.node {
-                return (index, place);
+            let node = self.places[index];
+            if self.hashes.get(node as usize).is_none_or(|other| *other == hash) {
+                return (index, node);
             }
             index = (index + 1) & self.mask;
         }
@@ -51,12 +47,11 @@ impl Hosts {
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
         let hash = u128::from_be_bytes(to.host().octets()) as u64;
-        let (_, place) = self.look(hash);
-        let is_there = place.node != NOBODY.node && to.host() == host_of(hash);
-        is_there.then_some((place.node, place.port == to.port()))
+        let (_, node) = self.look(hash);
+        let port = *self.ports.get(node as usize)?;
+        (to.host() == host_of(hash)).then_some((node, port == to.port()))
     }
 }
-
 /// Simulated hosts live in the unique-local prefix `fd53:494d::/64` (RFC 4193), and are numbered by their names' hashes.
 const PREFIX: [u8; 8] = [0xFD, 0x53, 0x49, 0x4D, 0, 0, 0, 0];
 

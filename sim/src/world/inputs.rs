@@ -1,12 +1,12 @@
 //! Brings machines to life, hands them what happens, and sees to what they want done.
 
-use super::net::Event;
+use super::net::{Event, Net};
 use super::node::{Armed, PAUSED_DATAGRAMS_MAX, State, Waiting};
 use super::{NodeIndex, World};
 use crate::fate::stream;
 use crate::fault::CrashKind;
 use crate::schedule::Order;
-use crate::trace::{Kind, digest};
+use crate::trace::{Kind, Record, digest};
 use crate::watch::Watch;
 use core::fmt::Debug;
 use machine::{Boot, Duration, Input, Machine, StoreFailed};
@@ -96,21 +96,27 @@ where
     #[inline]
     pub(super) fn deliver(&mut self, place: u32, watch: &mut impl Watch<M>) {
         let to = self.net.deliveries.get(place).to;
-        let node = &mut self.nodes[to as usize];
-        match node.state {
-            State::Up => self.datagram(to, place, watch),
-            State::Paused if node.rest.waiting_datagrams < PAUSED_DATAGRAMS_MAX => {
-                node.rest.waiting_datagrams += 1;
-                node.rest.waiting.push_back(Waiting::Datagram(place));
-            }
-            State::Paused | State::Down => {
-                let delivery = self.net.deliveries.get(place);
-                let (from, number, digest) = (NodeIndex(delivery.from), delivery.number, delivery.digest);
-                self.net.counts.unreachable += 1;
-                self.net.record(Kind::Discarded, to, from, number, digest, None);
-                self.net.deliveries.free(place);
-            }
+        if self.nodes[to as usize].state == State::Up {
+            self.datagram(to, place, watch);
+        } else {
+            self.deliver_later(to, place);
         }
+    }
+
+    /// Keeps a datagram for a paused node. It is lost when there is no room, or when the node is down.
+    #[cold]
+    fn deliver_later(&mut self, to: u32, place: u32) {
+        let node = &mut self.nodes[to as usize];
+        if node.state == State::Paused && node.rest.waiting_datagrams < PAUSED_DATAGRAMS_MAX {
+            node.rest.waiting_datagrams += 1;
+            node.rest.waiting.push_back(Waiting::Datagram(place));
+            return;
+        }
+        let delivery = self.net.deliveries.get(place);
+        let (from, number, digest) = (NodeIndex(delivery.from), delivery.number, delivery.digest);
+        self.net.counts.unreachable += 1;
+        self.net.record(Kind::Discarded, to, from, number, digest, None);
+        self.net.deliveries.free(place);
     }
 
     /// Hands a datagram to a node that is up.
@@ -118,13 +124,16 @@ where
     #[inline(always)]
     pub(super) fn datagram(&mut self, to: u32, place: u32, watch: &mut impl Watch<M>) {
         let Self { nodes, net, control, .. } = self;
-        let delivery = net.deliveries.get(place);
-        let (from, number, digest, length) = (delivery.from, delivery.number, delivery.digest, delivery.bytes().len());
-        net.record(Kind::DatagramIn, to, NodeIndex(from), number, digest, Some(length));
         let node = &mut nodes[to as usize];
+        // By parts, so that the delivery is looked up once.
+        let Net { deliveries, trace, addrs, now, .. } = net;
+        let delivery = deliveries.get(place);
+        let (peer, number, digest) = (NodeIndex(delivery.from), delivery.number, delivery.digest);
+        let record = Record { at: *now, kind: Kind::DatagramIn, node: NodeIndex(to), peer, number, digest };
+        trace.push(record, Some(delivery.length as usize));
         if let Some(machine) = &mut node.machine {
-            let bytes = net.deliveries.get(place).bytes();
-            machine.handle(node.clock.read(net.now), Input::Datagram { from: net.addr(from), bytes });
+            let from = addrs[peer.as_usize()];
+            machine.handle(node.clock.read(*now), Input::Datagram { from, bytes: delivery.bytes() });
         }
         net.deliveries.free(place);
         if self.perturbs {

@@ -10,6 +10,7 @@ mod net;
 mod node;
 mod pipe_events;
 mod pipes;
+mod stores;
 #[cfg(test)]
 mod tests;
 mod view;
@@ -84,19 +85,19 @@ where
         };
         let links: Vec<_> =
             config.links.iter().map(|(from, to, profile)| (index_of(from), index_of(to), *profile)).collect();
-        let parts = Parts { seed: config.seed, link: config.link, links: &links, pipes: config.pipes };
-        let mut net = Net::new(&nodes, &parts);
-        net.ledger = config.ledger;
+        let parts =
+            Parts { seed: config.seed, link: config.link, links: &links, pipes: config.pipes, ledger: config.ledger };
+        let mut net = Net::new(&nodes, parts);
         for (index, node) in (0..).zip(&nodes) {
-            net.push(index + 1, node.starts_at, Event::Boot(index));
+            net.push(index, node.starts_at, Event::Boot(index));
         }
         for (index, planned) in (0..).zip(&config.plan) {
             if let crate::fault::Begin::At(at) = planned.begin {
-                net.push(0, at, Event::FaultBegins(index));
+                net.push_own(at, Event::FaultBegins(index));
             }
         }
         if let Some((at, _)) = config.reseed_at {
-            net.push(0, at, Event::Reseed);
+            net.push_own(at, Event::Reseed);
         }
         Self {
             nodes: nodes.into_iter().map(|node| Node::new(node.clock)).collect(),
@@ -125,22 +126,19 @@ where
         let causes = Causes::default();
         self.net.trace.keep_causes(causes.clone());
         // A decision that is recorded takes the way on which fates are told.
-        self.net.ledger = core::mem::take(&mut self.net.ledger).recording();
+        self.net.record_decisions();
         causes
     }
 
     /// Puts a tap on both directions between two nodes, in place of an earlier one.
     pub fn tap(&mut self, a: NodeIndex, b: NodeIndex, tap: Box<dyn Tap>) {
-        let place = self.net.tap_list.len();
-        self.net.tap_list.push(tap);
-        self.net.taps.insert((a.0, b.0), place);
-        self.net.taps.insert((b.0, a.0), place);
+        self.net.tap(a, b, tap);
     }
 
     /// Hands `command` to `node` at `at`. A node that is down never gets it.
     pub fn command(&mut self, at: Time, node: NodeIndex, command: M::Command) {
         let place = self.commands.insert((node.0, command)) as u32;
-        self.net.push(0, at.max(self.net.now), Event::Command(place));
+        self.net.push_own(at.max(self.net.now), Event::Command(place));
     }
 
     /// Runs until `until`, all events of that very time included, or until something ends the run earlier.

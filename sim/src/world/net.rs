@@ -4,10 +4,10 @@ use super::delivery::{Deliveries, Flight};
 use super::fills::Fills;
 use super::hosts::{Hosts, host_of};
 use crate::causes::Mishap;
-use crate::disk::{Damage, Disk};
+use crate::disk::Disk;
 use crate::fate::{Key, NameHash};
 use crate::fault::{Counts, Partitions};
-use crate::ledger::{Address, Ledger, Subject};
+use crate::ledger::{Ledger, Subject};
 use crate::link::{Directions, LinkProfile, PacketFate};
 use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
@@ -16,9 +16,10 @@ use crate::tap::{Injection, Tap};
 use crate::trace::{Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
 use core::fmt;
-use machine::{Addr, Destination, Duration, PipeId};
+use machine::{Addr, Duration, PipeId};
 use slab::Slab;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// What is scheduled. The number is a node, a place in a slab or a place in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,12 +73,14 @@ impl Roots {
 pub(super) struct Net {
     pub(super) now: Time,
     pub(super) schedule: Wheel<Event>,
-    /// The next place of each source's events; the world is source 0, a node its index plus 1.
+    /// The next place of each node's events, which are a source by their index plus 1.
     orders: Vec<Order>,
+    /// The next place of the world's own, which are source 0.
+    own_order: Order,
     pub(super) trace: Trace,
-    pub(super) names: Vec<String>,
+    pub(super) names: Rc<[String]>,
     pub(super) hashes: Vec<NameHash>,
-    addrs: Vec<Addr>,
+    pub(super) addrs: Vec<Addr>,
     hosts: Hosts,
     pub(super) roots: Roots,
     pub(super) links: Directions,
@@ -85,6 +88,8 @@ pub(super) struct Net {
     pub(super) partitions: Partitions,
     pub(super) counts: Counts,
     pub(super) ledger: Ledger,
+    /// See [`Net::is_disturbed`], which is too much to ask for each packet.
+    disturbed: bool,
     pub(super) deliveries: Deliveries,
     groups_sent: Vec<u64>,
     pub(super) pipe_profile: PipeProfile,
@@ -105,16 +110,17 @@ pub(super) struct Net {
 }
 
 impl Net {
-    pub(super) fn new(nodes: &[crate::NodeConfig], config: &Parts<'_>) -> Self {
-        let names: Vec<String> = nodes.iter().map(|node| node.name.clone()).collect();
+    pub(super) fn new(nodes: &[crate::NodeConfig], config: Parts<'_>) -> Self {
+        let names: Rc<[String]> = nodes.iter().map(|node| node.name.clone()).collect();
         let hashes: Vec<NameHash> = names.iter().map(|name| NameHash::of(name)).collect();
         let addrs: Vec<Addr> =
             hashes.iter().zip(nodes).map(|(hash, node)| Addr::new(host_of(hash.as_u64()), node.port)).collect();
         Self {
             now: Time::ZERO,
             schedule: Wheel::default(),
-            orders: (0..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
-            trace: Trace::new(),
+            orders: (1..=names.len() as u32).map(|source| Order::new(source, 0)).collect(),
+            own_order: Order::new(0, 0),
+            trace: Trace::new(Rc::clone(&names)),
             hosts: Hosts::new(&hashes, nodes.iter().map(|node| node.port)),
             addrs,
             roots: Roots::new(config.seed),
@@ -122,7 +128,8 @@ impl Net {
             numbers: Numbers::new(names.len()),
             partitions: Partitions::default(),
             counts: Counts::default(),
-            ledger: Ledger::default(),
+            disturbed: !config.ledger.is_idle(),
+            ledger: config.ledger,
             deliveries: Deliveries::default(),
             groups_sent: vec![0; names.len()],
             pipe_profile: config.pipes,
@@ -155,23 +162,35 @@ impl Net {
         self.addrs[node as usize]
     }
 
+    /// The node that a datagram to `to` gets to.
+    #[inline]
+    pub(super) fn receiver(&self, to: Addr) -> Option<u32> {
+        self.hosts.find(to).filter(|(_, listens)| *listens).map(|(node, _)| node)
+    }
+
     /// The node at `to`, and whether it listens on that port.
     #[inline]
     pub(super) fn find(&self, to: Addr) -> Option<(u32, bool)> {
         self.hosts.find(to)
     }
 
-    /// Schedules for `source` (see `orders`) and returns the event's place among those of its time.
+    /// Schedules for `node` and returns the event's place among those of its time.
     #[expect(clippy::inline_always, reason = "a call would cost half as much again")]
     #[inline(always)]
-    pub(super) fn push(&mut self, source: u32, at: Time, what: Event) -> Order {
-        let order = self.orders[source as usize].take();
+    pub(super) fn push(&mut self, node: u32, at: Time, what: Event) -> Order {
+        let order = self.orders[node as usize].take();
         self.schedule.push(Scheduled { at, order, what });
         order
     }
 
+    /// Schedules for the world itself, which comes before all nodes.
+    pub(super) fn push_own(&mut self, at: Time, what: Event) {
+        let order = self.own_order.take();
+        self.schedule.push(Scheduled { at, order, what });
+    }
+
     pub(super) fn push_for(&mut self, node: u32, after: Duration, what: Event) {
-        self.push(node + 1, self.now + after, what);
+        self.push(node, self.now + after, what);
     }
 
     #[expect(clippy::inline_always, reason = "three times for each datagram, with constants for half of the arguments")]
@@ -186,40 +205,42 @@ impl Net {
         bytes: Option<usize>,
     ) {
         let record = Record { at: self.now, kind, node: NodeIndex(node), peer, number, digest };
-        self.trace.push(record, &self.names, bytes);
+        self.trace.push(record, bytes);
     }
 
     /// Records something that carries a text instead of bytes.
     pub(super) fn record_text(&mut self, kind: Kind, node: u32, number: u64, text: &dyn fmt::Debug) {
         let digest = crate::trace::digest_text(text);
         let record = Record { at: self.now, kind, node: NodeIndex(node), peer: NodeIndex::NONE, number, digest };
-        self.trace.push_text(record, &self.names, text);
+        self.trace.push_text(record, text);
     }
 
-    /// The node's machine sends a datagram.
-    #[inline(never)]
-    pub(super) fn send(&mut self, from: u32, to: Destination, bytes: &[u8]) {
+    /// The node's machine sends a datagram to the node `to`, or to where there is none.
+    #[expect(clippy::inline_always, reason = "a call would cost more than what it saves in registers")]
+    #[inline(always)]
+    pub(super) fn send(&mut self, from: u32, to: Option<u32>, bytes: &[u8]) {
         let digest = digest(bytes);
-        let Destination::Addr(addr) = to else { return self.send_to_group(from, digest, bytes) };
-        let Some((to, true)) = self.find(addr) else {
-            self.counts.unreachable += 1;
-            self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
-            return;
-        };
+        let Some(to) = to else { return self.send_to_nobody(from, digest, bytes) };
         let number = self.numbers.next(from, to);
         self.record(Kind::DatagramOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
         let key = self.links.key(self.roots.datagram, from, to).number(number);
-        self.transmit(&Flight { from, to, number, digest, key, to_group: false }, bytes);
+        self.transmit(Flight { from, to, number, digest, key, to_group: false }, bytes);
+    }
+
+    #[cold]
+    fn send_to_nobody(&mut self, from: u32, digest: u64, bytes: &[u8]) {
+        self.counts.unreachable += 1;
+        self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
     }
 
     #[inline(never)]
-    fn send_to_group(&mut self, from: u32, digest: u64, bytes: &[u8]) {
-        let number = self.groups_sent[from as usize];
+    pub(super) fn send_to_group(&mut self, from: u32, bytes: &[u8]) {
+        let (number, digest) = (self.groups_sent[from as usize], digest(bytes));
         self.groups_sent[from as usize] += 1;
         for to in (0..self.names.len() as u32).filter(|to| *to != from) {
             self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
             let key = self.links.key(self.roots.group, from, to).number(number);
-            self.transmit(&Flight { from, to, number, digest, key, to_group: true }, bytes);
+            self.transmit(Flight { from, to, number, digest, key, to_group: true }, bytes);
         }
     }
 
@@ -229,21 +250,45 @@ impl Net {
         reason = "once for each datagram, and little once the fields of `flight` are at hand"
     )]
     #[inline(always)]
-    fn transmit(&mut self, flight: &Flight, bytes: &[u8]) {
-        let undisturbed = self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty();
-        match self.links.calm(flight.from).filter(|link| undisturbed && bytes.len() <= link.mtu as usize) {
-            Some(link) => {
-                let delay = link.delay(flight.key);
-                self.carry(flight, bytes, delay);
-            }
+    fn transmit(&mut self, flight: Flight, bytes: &[u8]) {
+        debug_assert_eq!(self.disturbed, self.is_disturbed(), "whoever disturbs the links says so");
+        let calm = if self.disturbed { None } else { self.links.calm_delay(flight.from, bytes.len(), flight.key) };
+        match calm {
+            Some(delay) => _ = self.carry(&flight, bytes, delay),
             None => self.transmit_with_care(flight, bytes),
         }
     }
 
+    /// Whether a packet can meet anything that is not in its link's profile.
+    fn is_disturbed(&self) -> bool {
+        !(self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty())
+    }
+
+    /// Keeps every decision from now on.
+    pub(super) fn record_decisions(&mut self) {
+        self.ledger = core::mem::take(&mut self.ledger).recording();
+        self.disturbed = true;
+    }
+
+    /// Puts `tap` on both directions between two nodes.
+    pub(super) fn tap(&mut self, a: NodeIndex, b: NodeIndex, tap: Box<dyn Tap>) {
+        let place = self.tap_list.len();
+        self.tap_list.push(tap);
+        self.taps.insert((a.0, b.0), place);
+        self.taps.insert((b.0, a.0), place);
+        self.disturbed = true;
+    }
+
+    /// Lets `change` begin or end partitions.
+    pub(super) fn partition(&mut self, change: impl FnOnce(&mut Partitions)) {
+        change(&mut self.partitions);
+        self.disturbed = self.is_disturbed();
+    }
+
     /// [`Net::transmit`], with all that can befall a packet.
     #[inline(never)]
-    fn transmit_with_care(&mut self, flight: &Flight, bytes: &[u8]) {
-        let Flight { from, to, key, .. } = *flight;
+    fn transmit_with_care(&mut self, flight: Flight, bytes: &[u8]) {
+        let Flight { from, to, key, .. } = flight;
         if !self.taps.is_empty() && self.taps.contains_key(&(from, to)) {
             self.trace.note(|causes| causes.lost(Mishap::Intercepted, None));
             self.tapped_datagram(from, to, bytes);
@@ -280,14 +325,14 @@ impl Net {
         if !fate.reordered {
             after = self.links.arrives_after(from, to, self.now, after);
         }
-        let delivery = self.carry(flight, bytes, after);
+        let delivery = self.carry(&flight, bytes, after);
         if fate.duplicate.is_some() || fate.flipped_bit.is_some() || fate.truncated_to.is_some() || fate.reordered {
-            self.damage(delivery, flight, bytes, fate, queued);
+            self.damage(delivery, &flight, bytes, fate, queued);
         }
         let is_damaged = fate.flipped_bit.is_some() || fate.truncated_to.is_some();
-        self.note_carried(flight, self.deliveries.get(delivery).digest, is_damaged.then_some(Mishap::Damaged));
+        self.note_carried(&flight, self.deliveries.get(delivery).digest, is_damaged.then_some(Mishap::Damaged));
         if fate.duplicate.is_some() {
-            self.note_carried(flight, flight.digest, Some(Mishap::Duplicated));
+            self.note_carried(&flight, flight.digest, Some(Mishap::Duplicated));
         }
     }
 
@@ -301,7 +346,7 @@ impl Net {
     #[inline(always)]
     fn carry(&mut self, flight: &Flight, bytes: &[u8], after: Duration) -> u32 {
         let delivery = self.deliveries.add(flight, bytes);
-        self.push(flight.from + 1, self.now + after, Event::Deliver(delivery));
+        self.push(flight.from, self.now + after, Event::Deliver(delivery));
         delivery
     }
 
@@ -348,54 +393,6 @@ impl Net {
         self.carry(&flight, bytes, fate.delay);
         self.note_carried(&flight, digest, None);
     }
-
-    /// The node's machine stores a value.
-    pub(super) fn store(&mut self, node: u32, incarnation: u64, key: &str, bytes: &[u8]) {
-        let root = self.roots.disk.named(&self.names[node as usize]);
-        let disk = &mut self.disks[node as usize];
-        let number = disk.next_number();
-        let mut fate = disk.fate(root);
-        let content = digest(bytes);
-        if !self.ledger.is_idle() {
-            let address = Address::Store { node: NodeIndex(node), number };
-            let what = Subject { address, at: self.now, length: bytes.len() as u32, digest: content };
-            fate = self.ledger.store(what, fate);
-        }
-        disk.begin(key, bytes, fate);
-        self.counts.stores_failed += u64::from(fate.failed);
-        self.record(Kind::Store, node, NodeIndex::NONE, number, content ^ digest(key.as_bytes()), Some(bytes.len()));
-        let pending = self.stores.insert((node, incarnation)) as u32;
-        // A disk answers in order: none overtakes the one before it.
-        self.push_for(node, fate.delay, Event::Stored(pending));
-    }
-
-    /// Power is lost while the node's disk writes.
-    pub(super) fn interrupt_writes(&mut self, node: u32) {
-        let Self { ledger, now, disks, .. } = self;
-        let root = self.roots.disk.named(&self.names[node as usize]);
-        let damage = disks[node as usize].crash(root, |write, drawn| {
-            let address = Address::Interrupted { node: NodeIndex(node), number: write.number };
-            ledger.interrupted(Subject::of(address, *now, write.bytes), drawn)
-        });
-        self.count_damage(damage);
-    }
-
-    /// The node's values have rotted by its `incarnation`-th start.
-    pub(super) fn rot(&mut self, node: u32, incarnation: u64) {
-        let Self { ledger, now, disks, .. } = self;
-        let root = self.roots.disk.named(&self.names[node as usize]);
-        let damage = disks[node as usize].rot(root, incarnation, |value, drawn| {
-            let address = Address::Rot { node: NodeIndex(node), incarnation, key: value.number };
-            ledger.rot(Subject::of(address, *now, value.bytes), drawn)
-        });
-        self.count_damage(damage);
-    }
-
-    fn count_damage(&mut self, damage: Damage) {
-        self.counts.stores_lost += damage.lost;
-        self.counts.stores_torn += damage.torn;
-        self.counts.stores_rotten += damage.rotten;
-    }
 }
 
 /// What the network is made from.
@@ -404,4 +401,5 @@ pub(super) struct Parts<'a> {
     pub(super) link: LinkProfile,
     pub(super) links: &'a [(u32, u32, LinkProfile)],
     pub(super) pipes: PipeProfile,
+    pub(super) ledger: Ledger,
 }

@@ -6,7 +6,7 @@ use crate::trace::Kind;
 use crate::watch::{Control, Watch};
 use crate::{Clock, NodeIndex, Time};
 use core::fmt::Debug;
-use machine::{Addr, Machine, Output, PipeEnd, PipeId};
+use machine::{Addr, Destination, Instant, Machine, Output, PipeEnd, PipeId};
 use std::collections::VecDeque;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,13 +33,14 @@ pub(super) const PAUSED_DATAGRAMS_MAX: usize = 256;
 /// When a node's timer is due. Of its timer events only the one with this order counts; any other is stale.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Armed {
-    pub(super) at: Time,
+    /// By the node's own clock.
+    pub(super) deadline: Instant,
     pub(super) order: Order,
 }
 
 impl Armed {
     /// There is no timer.
-    pub(super) const NOT: Self = Self { at: Time::MAX, order: Order::NEVER };
+    pub(super) const NOT: Self = Self { deadline: Instant::from_nanos(u64::MAX), order: Order::NEVER };
 }
 
 /// What each event looks at, the smallest things first: they share a line of the cache with the machine's first.
@@ -88,7 +89,10 @@ impl<M: Machine> Node<M> {
                 match output {
                     Output::Datagram { to, bytes } => {
                         watch.sent(net.now, me, to, bytes, control);
-                        net.send(index, to, bytes);
+                        match to {
+                            Destination::Addr(addr) => net.send(index, net.receiver(addr), bytes),
+                            Destination::Group => net.send_to_group(index, bytes),
+                        }
                     }
                     Output::Event(event) => {
                         net.record_text(Kind::Event, index, 0, &event);
@@ -114,11 +118,21 @@ impl<M: Machine> Node<M> {
     #[inline(always)]
     pub(super) fn arm(&mut self, index: u32, net: &mut Net) {
         let Some(deadline) = self.machine.as_ref().and_then(Machine::next_timeout) else { return };
+        if deadline < self.armed.deadline && self.state != State::Paused {
+            self.arm_for(deadline, index, net);
+        }
+    }
+
+    #[expect(clippy::inline_always, reason = "after each timeout")]
+    #[inline(always)]
+    fn arm_for(&mut self, deadline: Instant, index: u32, net: &mut Net) {
         let at = self.clock.when(deadline, net.now);
-        // Nothing is ever armed for the end of time.
-        if at < self.armed.at && self.state != State::Paused {
-            let order = net.push(index + 1, at, Event::Timer(index));
-            self.armed = Armed { at, order };
+        let armed_at =
+            if self.armed.order == Order::NEVER { Time::MAX } else { self.clock.when(self.armed.deadline, net.now) };
+        // Nothing is ever armed for the end of time, nor twice for one time, of which a fast clock shows several.
+        if at < armed_at {
+            let order = net.push(index, at, Event::Timer(index));
+            self.armed = Armed { deadline, order };
         }
     }
 

@@ -3,9 +3,13 @@
 mod check;
 mod conform;
 mod diff;
+mod exhaust;
+mod found;
+mod guided;
 mod list;
 mod new;
 mod replay;
+mod replay_log;
 mod report;
 mod run;
 mod shrink;
@@ -27,6 +31,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Slice(args) => slice::slice(args, terminal),
+        Command::Exhaust(args) => exhaust::exhaust(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
         Command::Report(args) => report::report(args, terminal),
         Command::Check(args) => check::check(args, terminal),

@@ -8,6 +8,9 @@ use crate::worlds::play_with;
 use serde_json::json;
 
 pub(super) fn replay(args: &ReplayArgs, terminal: &Terminal) -> Result<(), Exit> {
+    if let Some(log) = super::replay_log::open(&args.capsule) {
+        return super::replay_log::replay(log, args.format, terminal);
+    }
     let replayed = match Capsule::read(&args.capsule) {
         Ok(capsule) => {
             terminal.say(&head(&capsule));

@@ -1,10 +1,11 @@
 //! `sweep`: one scenario, many seeds; and `merge`: the results of several sweeps as one.
 
+use super::guided::guided;
 use crate::cli::{BUILD, Exit, MergeArgs, SweepArgs, SweepFormat};
 use crate::nemesis::Mode;
 use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
-use crate::sweep::{self, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
+use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
 use crate::terminal::Terminal;
 use crate::worlds::{SuiteKind, World};
 use std::num::NonZeroUsize;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 /// Set by Ctrl-C and by a request to end.
 pub(super) static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-const RESULTS: &str = "results.jsonl";
+pub(super) const RESULTS: &str = "results.jsonl";
 const JOURNAL: &str = "journal";
 
 pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
@@ -25,6 +26,11 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
     refuse_what_lacks(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let about = about(args, &loaded);
     let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
+    if args.guided {
+        say_head(&about, &plan, 0, terminal);
+        listen(terminal)?;
+        return guided(args, &about, &plan, terminal);
+    }
     let (mut journal, known) = match &args.out {
         Some(dir) => open_journal(dir, &about.header).map_err(|error| usage(terminal, &error))?,
         None => (None, Vec::new()),
@@ -33,7 +39,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
     listen(terminal)?;
     let watch = Stopwatch::start();
     let mut told = |line: &Line| terminal.say(&report::failure(line, terminal));
-    let (tally, ended) = sweep::run(&plan, known, journal.as_mut(), &INTERRUPTED, terminal, &mut told)
+    let (tally, ended) = sweep::run(&plan, plan.bounds, known, journal.as_mut(), &INTERRUPTED, terminal, &mut told)
         .map_err(|stopped| stop(stopped, terminal))?;
     let is_complete = ended == Ended::Complete;
     if let Some(dir) = args.out.as_deref().filter(|_| is_complete) {
@@ -84,12 +90,12 @@ fn finish(exit: Exit) -> Result<(), Exit> {
     if exit == Exit::Held { Ok(()) } else { Err(exit) }
 }
 
-fn usage(terminal: &Terminal, error: &str) -> Exit {
+pub(super) fn usage(terminal: &Terminal, error: &str) -> Exit {
     terminal.say(&format!("error: {error}"));
     Exit::Usage
 }
 
-fn stop(stopped: Stopped, terminal: &Terminal) -> Exit {
+pub(super) fn stop(stopped: Stopped, terminal: &Terminal) -> Exit {
     match stopped {
         Stopped::Refused(why) => usage(terminal, &format!("[swarm] draws values that do not fit together: {why}")),
         Stopped::Internal(why) => {
@@ -142,13 +148,20 @@ fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
         regressions,
         seeds: args.seeds.unwrap_or(all),
         shard,
-        jobs: args.jobs.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get),
-        millis_max: args.time.map(|time| time.0 / 1_000_000),
-        failures_max: args.until_failures.map(core::num::NonZeroU64::get),
+        bounds: Bounds {
+            jobs: jobs(args.jobs),
+            millis_max: args.time.map(|time| time.0 / 1_000_000),
+            failures_max: args.until_failures.map(core::num::NonZeroU64::get),
+        },
     })
 }
 
-fn open_journal(dir: &Path, header: &Header) -> Result<(Option<Journal>, Vec<Line>), String> {
+/// As many as there are cores unless said.
+pub(super) fn jobs(asked: Option<NonZeroUsize>) -> usize {
+    asked.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
+}
+
+pub(super) fn open_journal(dir: &Path, header: &Header) -> Result<(Option<Journal>, Vec<Line>), String> {
     std::fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
     let program = sweep::program().map_err(|error| format!("this program cannot be read: {error}"))?;
     let (journal, lines) = Journal::open(&dir.join(JOURNAL), header, &program)?;
@@ -163,7 +176,8 @@ fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
     let shard =
         if plan.shard.1 > 1 { format!(", shard {} of {}", plan.shard.0 + 1, plan.shard.1) } else { String::new() };
     let place = if plan.world == World::Sim { String::new() } else { format!(", world {}", plan.world) };
-    terminal.say(&format!("seeds     {seeds}, {}{shard}, {} suite{place}, {} jobs", plan.mode, plan.suite, plan.jobs));
+    let (mode, suite, jobs) = (plan.mode, plan.suite, plan.bounds.jobs);
+    terminal.say(&format!("seeds     {seeds}, {mode}{shard}, {suite} suite{place}, {jobs} jobs"));
     terminal.say(&format!("build     {}", header.build));
     if known > 0 {
         terminal.say(&format!("resumed   {known} runs are there already"));
@@ -183,7 +197,7 @@ pub(super) fn listen(terminal: &Terminal) -> Result<(), Exit> {
     })
 }
 
-fn write(path: &Path, header: &Header, tally: &Tally, terminal: &Terminal) -> Result<(), Exit> {
+pub(super) fn write(path: &Path, header: &Header, tally: &Tally, terminal: &Terminal) -> Result<(), Exit> {
     sweep::write(path, header, &tally.lines()).map_err(|error| {
         terminal.say(&format!("error: `{}` cannot be written: {error}", path.display()));
         Exit::Internal

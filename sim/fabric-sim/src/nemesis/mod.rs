@@ -49,7 +49,9 @@ pub(crate) fn draw(loaded: &Loaded, mode: Mode, seed: u64) -> Result<Drawn, Inva
     let limits = limits::draw(&scenario, &pace, profile, seed, &mut told);
     nature::draw_resets(&mut scenario.pipes, &pace, limits.piece_min(), profile, seed, &mut told);
     faults::draw(&mut scenario, heals_at, profile, seed, &mut told);
-    demand_liveness(&mut scenario, heals_at, &mut told);
+    let by = demand_liveness(&mut scenario, heals_at);
+    told.push(("heals_at".into(), heals_at.to_string()));
+    told.push(("deadline".into(), by.to_string()));
     Ok(Drawn { scenario: Rc::new(scenario), limits, told })
 }
 
@@ -68,7 +70,7 @@ fn end(fault: &Fault) -> u64 {
 }
 
 /// The deadline of every promise that must come true moves to the end of the third phase.
-fn demand_liveness(scenario: &mut Scenario, heals_at: Nanos, told: &mut Vec<(String, String)>) {
+pub(crate) fn demand_liveness(scenario: &mut Scenario, heals_at: Nanos) -> Nanos {
     let by = Nanos(heals_at.0.saturating_add(LIVENESS).saturating_add(scenario.stop_at.0.saturating_mul(2)));
     scenario.stop_at = by;
     let promises = &mut scenario.checks.eventually;
@@ -78,8 +80,7 @@ fn demand_liveness(scenario: &mut Scenario, heals_at: Nanos, told: &mut Vec<(Str
     for (_, due) in promises {
         *due = by;
     }
-    told.push(("heals_at".into(), heals_at.to_string()));
-    told.push(("deadline".into(), by.to_string()));
+    by
 }
 
 #[cfg(test)]

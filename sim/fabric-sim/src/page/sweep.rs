@@ -5,7 +5,7 @@ use crate::nemesis::Mode;
 use crate::report;
 use crate::sweep::{self, Distinct, Header, Line, Tally};
 use crate::worlds::SuiteKind;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::path::Path;
 
 /// The page of the results in `file`, as `sweep --out` and `merge --out` write them. The error is for people.
@@ -33,12 +33,13 @@ pub(crate) fn of_sweep(file: &Path) -> Result<String, String> {
         "virtual_ns": lines.iter().map(|line| line.virtual_ns).sum::<u64>(),
         "events": lines.iter().map(|line| line.events).sum::<u64>(),
     });
+    let probes: Map<_, _> = tally.probes().into_iter().map(|(name, runs)| (name.to_owned(), runs.into())).collect();
     let distinct: Vec<_> = distinct.iter().map(|one| failure(one, &header)).collect();
     let sweep = json!({
         "scenario": header.scenario_hash,
         "lines": lines.iter().map(run).collect::<Vec<_>>(),
         "distinct": distinct,
-        "probes": {},
+        "probes": probes,
     });
     Ok(fill(&format!("{}, {} runs", header.scenario, counts.runs), &json!({ "head": head, "sweep": sweep })))
 }

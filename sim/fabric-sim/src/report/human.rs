@@ -211,18 +211,17 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
         _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
-        _ if head.world == World::Stack => {
-            format!("{}  {command}\n{}      {command} --trace trace.jsonl", title("reproduce:"), title("trace:"))
+        _ => {
+            let line =
+                |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));
+            let (why, shrink) = (line("why:", head.slice()), line("shrink:", head.shrink()));
+            let again = if head.world == World::Sim { why + &shrink } else { String::new() };
+            format!(
+                "{}  {command}{again}{}",
+                title("reproduce:"),
+                line("trace:", format!("{command} --trace trace.jsonl"))
+            )
         }
-        _ => format!(
-            "{}  {command}\n{}       {}\n{}     {}\n{}      {command} --trace trace.jsonl",
-            title("reproduce:"),
-            title("why:"),
-            head.slice(),
-            title("shrink:"),
-            head.shrink(),
-            title("trace:")
-        ),
     }
 }
 

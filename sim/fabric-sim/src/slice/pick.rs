@@ -6,6 +6,7 @@ use super::{Kind as LineKind, Size};
 use crate::scenario::resolved::NodeId;
 use ::sim::causes::{Happening, Mishap};
 use ::sim::{Kind, NodeIndex};
+use scenario_actor::Observation;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// How the step reads that breaks a promise.
@@ -41,14 +42,39 @@ pub(super) enum Note {
 /// What losses must share to be told in one line.
 type Group = (Kind, NodeIndex, NodeIndex, Option<Mishap>, Option<u64>);
 
+/// What each node's application saw last, and when it began to see that.
+#[derive(Default)]
+struct Again<'a>(BTreeMap<NodeIndex, (&'a Observation, u64)>);
+
+impl<'a> Again<'a> {
+    /// The event from which on the node has seen nothing but this again and again, if it has.
+    fn repeats(&mut self, view: &View<'a>, it: &Happening) -> Option<u64> {
+        let seen = view.seen(it.event)?;
+        match self.0.get(&it.record.node) {
+            Some((known, first)) if *known == seen => Some(*first),
+            _ => {
+                self.0.insert(it.record.node, (seen, it.event));
+                None
+            }
+        }
+    }
+}
+
 /// Everything worth a line, in order.
 pub(super) fn pick(view: &View<'_>, cast: &Cast, anchor: Option<u64>) -> Vec<Picked> {
     let mut all: BTreeMap<u64, Picked> = BTreeMap::new();
     let mut open: BTreeMap<Group, u64> = BTreeMap::new();
+    let mut again = Again::default();
     let strange = strange(view, cast);
     for it in view.all() {
         let event = it.event;
         if let Some(kind) = single(view, cast, it) {
+            if let Some(first) = again.repeats(view, it)
+                && let Some(picked) = all.get_mut(&first)
+            {
+                picked.events.push(event);
+                continue;
+            }
             // What is told between losses parts them.
             open.clear();
             all.insert(event, Picked { kind, events: vec![event], note: Note::Nothing });

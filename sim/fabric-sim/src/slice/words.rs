@@ -68,6 +68,7 @@ fn several(view: &View<'_>, it: &Happening, number: u64) -> String {
     let (peer, number) = (view.name(it.record.peer), grouped(number));
     match it.record.kind {
         Kind::PipeClosed => format!("{number} times: {}", ended(it, peer)),
+        Kind::Event => format!("{number} times: {}", single(view, it)),
         Kind::Stored => format!("{number} writes fail"),
         _ => format!("{number} {} {}", noun(it, peer, true), fate(it.mishap, true)),
     }

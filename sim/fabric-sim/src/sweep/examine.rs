@@ -4,7 +4,6 @@ use super::line::Line;
 use super::pool::Plan;
 use crate::nemesis::{self, Drawn, Mode};
 use crate::scenario;
-use crate::worlds::sim::Run;
 use crate::worlds::{SuiteKind, World, simulate};
 use ::sim::Sink;
 use ::sim::fate::Key;
@@ -16,7 +15,6 @@ const AGAIN_ONE_IN: u64 = 16;
 /// One seed in so many is run with both suites: all but contents must be the same.
 const REAL_ONE_IN: u64 = 10;
 
-const AGAIN: &str = "same-run-twice";
 const SUITES: &str = "suites-agree";
 
 /// What makes a run, besides the scenario.
@@ -36,10 +34,7 @@ pub(super) fn examine(plan: &Plan<'_>, task: Task) -> Result<Line, String> {
     let run = simulate(world, &drawn, seed, suite, None);
     let mut line = Line::of(mode.to_string(), seed, &run, &drawn.told);
     if line.is_failure() || !once && is_chosen(seed, "again", AGAIN_ONE_IN) {
-        let again = simulate(world, &drawn, seed, suite, None);
-        if !run.equals(&again) {
-            line.diverged(AGAIN, "", differing_hashes(&run, &again));
-        }
+        line.compare(&run, &simulate(world, &drawn, seed, suite, None));
     }
     if suite == SuiteKind::Model
         && !once
@@ -54,10 +49,6 @@ pub(super) fn examine(plan: &Plan<'_>, task: Task) -> Result<Line, String> {
 /// A choice of its own, which no shard can be aligned with.
 fn is_chosen(seed: u64, what: &str, one_in: u64) -> bool {
     Key::root(seed).named(what).within(0, 1, one_in) == 1
-}
-
-fn differing_hashes(run: &Run, again: &Run) -> String {
-    format!("trace hash {:016x} and then {:016x}", run.trace_hash, again.trace_hash)
 }
 
 /// Where the same run differs between the suites in anything but contents: the kind of the event, and both lines.

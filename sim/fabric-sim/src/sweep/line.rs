@@ -6,6 +6,8 @@ use crate::worlds::sim::Run;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
+const AGAIN: &str = "same-run-twice";
+
 /// One run of a sweep.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -79,6 +81,14 @@ impl Line {
         self.verdict = Verdict::Nondeterministic;
         let failure = Failure { check: check.to_owned(), place: place.into(), detail: detail.into() };
         self.failures.insert(0, failure);
+    }
+
+    /// Says so when the same run came out differently the second time.
+    pub(crate) fn compare(&mut self, run: &Run, again: &Run) {
+        if !run.equals(again) {
+            let hashes = format!("trace hash {:016x} and then {:016x}", run.trace_hash, again.trace_hash);
+            self.diverged(AGAIN, "", hashes);
+        }
     }
 
     /// Whether it is something to look into.

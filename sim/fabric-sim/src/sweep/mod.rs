@@ -18,7 +18,7 @@ pub(crate) use journal::{Journal, program};
 pub(crate) use line::Line;
 #[cfg(test)]
 pub(crate) use line::{Failure, Verdict};
-pub(crate) use pool::{Ended, Plan, Stopped, run};
+pub(crate) use pool::{Batch, Bounds, Ended, Plan, Stopped, run};
 pub(crate) use progress::Stopwatch;
 pub(crate) use regressions::regressions;
 pub(crate) use tally::{Counts, Distinct, Tally};

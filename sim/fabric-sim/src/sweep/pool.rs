@@ -1,5 +1,5 @@
-//! Spreads the seeds of a sweep over threads. Each run is one thread's; threads share nothing but the number of the next
-//! seed, and what they finish is put back in the order of seeds.
+//! Spreads runs over threads. Each run is one thread's; threads share nothing but the number of the next run, and what they
+//! finish is put back in order. What the runs are is said by a [`Batch`].
 
 use super::examine::{Task, examine};
 use super::journal::Journal;
@@ -20,7 +20,27 @@ const FINISHED_MAX: usize = 256;
 /// How soon an interruption is noticed.
 const TICK: Duration = Duration::from_millis(50);
 
-/// What to run.
+/// A number of runs, in an order of their own.
+pub(crate) trait Batch: Sync {
+    /// The mode and the seed that the line of the `index`-th run has; `None` after the last one.
+    fn key(&self, index: u64) -> Option<(String, u64)>;
+
+    /// How many runs there are, where that is known.
+    fn total(&self) -> Option<u64>;
+
+    /// Makes the `index`-th run. The error is that of values that do not fit together.
+    fn make(&self, index: u64) -> Result<Line, String>;
+}
+
+/// How many runs at a time, and when there are enough.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    pub(crate) jobs: usize,
+    pub(crate) millis_max: Option<u64>,
+    pub(crate) failures_max: Option<u64>,
+}
+
+/// The seeds of a sweep.
 pub(crate) struct Plan<'a> {
     pub(crate) loaded: &'a Loaded,
     pub(crate) suite: SuiteKind,
@@ -35,9 +55,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) seeds: (u64, u64),
     /// The seeds that are the first number modulo the second.
     pub(crate) shard: (u64, u64),
-    pub(crate) jobs: usize,
-    pub(crate) millis_max: Option<u64>,
-    pub(crate) failures_max: Option<u64>,
+    pub(crate) bounds: Bounds,
 }
 
 /// How a sweep ended.
@@ -71,12 +89,26 @@ impl Plan<'_> {
         seed.filter(|seed| *seed < until).map(|seed| Task { mode: self.mode, seed })
     }
 
-    /// How many runs there are.
-    fn total(&self) -> u64 {
+    fn count(&self) -> u64 {
         let (from, until) = self.seeds;
         let (rest, shards) = self.shard;
         let first = from.saturating_add((rest + shards - from % shards) % shards);
         until.saturating_sub(first).div_ceil(shards) + self.regressions.len() as u64
+    }
+}
+
+impl Batch for Plan<'_> {
+    fn key(&self, index: u64) -> Option<(String, u64)> {
+        self.task(index).map(|task| (task.mode.to_string(), task.seed))
+    }
+
+    fn total(&self) -> Option<u64> {
+        (self.seeds.1 != u64::MAX).then(|| self.count())
+    }
+
+    fn make(&self, index: u64) -> Result<Line, String> {
+        let task = self.task(index).ok_or("there is no such run")?;
+        examine(self, task)
     }
 }
 
@@ -86,9 +118,10 @@ type Finished = (u64, Result<Line, Stopped>);
 /// What is known before the sweep begins, by mode and seed.
 type Known = BTreeMap<(String, u64), Line>;
 
-/// Runs the plan. Lines that are `known` are not run again; each other one goes to the journal and then to `told`.
+/// Makes the runs. Those whose lines are `known` are not made again; each other one goes to the journal and then to `told`.
 pub(crate) fn run(
-    plan: &Plan<'_>,
+    batch: &dyn Batch,
+    bounds: Bounds,
     known: Vec<Line>,
     journal: Option<&mut Journal>,
     interrupted: &AtomicBool,
@@ -99,27 +132,27 @@ pub(crate) fn run(
     let (next, stop) = (AtomicU64::new(0), AtomicBool::new(false));
     let (sender, receiver) = sync_channel(FINISHED_MAX);
     std::thread::scope(|scope| {
-        for _ in 0..plan.jobs {
+        for _ in 0..bounds.jobs {
             let sender = sender.clone();
             let (known, next, stop) = (&known, &next, &stop);
-            scope.spawn(move || work(plan, known, next, stop, &sender));
+            scope.spawn(move || work(batch, known, next, stop, &sender));
         }
         drop(sender);
-        let mut collector = Collector::new(plan, journal, terminal);
+        let mut collector = Collector::new(batch, bounds, journal, terminal);
         collector.collect(&receiver, &known, interrupted, &stop, told)
     })
 }
 
-fn work(plan: &Plan<'_>, known: &Known, next: &AtomicU64, stop: &AtomicBool, sender: &SyncSender<Finished>) {
+fn work(batch: &dyn Batch, known: &Known, next: &AtomicU64, stop: &AtomicBool, sender: &SyncSender<Finished>) {
     while !stop.load(Ordering::Relaxed) {
         let index = next.fetch_add(1, Ordering::Relaxed);
-        let Some(task) = plan.task(index) else { return };
-        let line = match known.get(&(task.mode.to_string(), task.seed)) {
+        let Some(key) = batch.key(index) else { return };
+        let line = match known.get(&key) {
             Some(line) => Ok(line.clone()),
-            None => match catch(|| examine(plan, task)) {
+            None => match catch(|| batch.make(index)) {
                 Ok(Ok(line)) => Ok(line),
-                Ok(Err(refused)) => Err(Stopped::Refused(format!("seed {}: {refused}", task.seed))),
-                Err(panic) => Err(Stopped::Internal(format!("seed {}: {panic}", task.seed))),
+                Ok(Err(refused)) => Err(Stopped::Refused(format!("seed {}: {refused}", key.1))),
+                Err(panic) => Err(Stopped::Internal(format!("seed {}: {panic}", key.1))),
             },
         };
         // Nobody listens any more once something has gone wrong.
@@ -131,7 +164,8 @@ fn work(plan: &Plan<'_>, known: &Known, next: &AtomicU64, stop: &AtomicBool, sen
 
 /// Puts what comes in back into order.
 struct Collector<'a> {
-    plan: &'a Plan<'a>,
+    batch: &'a dyn Batch,
+    bounds: Bounds,
     journal: Option<&'a mut Journal>,
     watch: Stopwatch,
     progress: Progress<'a>,
@@ -144,13 +178,13 @@ struct Collector<'a> {
 }
 
 impl<'a> Collector<'a> {
-    fn new(plan: &'a Plan<'a>, journal: Option<&'a mut Journal>, terminal: &'a Terminal) -> Self {
-        let total = (plan.seeds.1 != u64::MAX).then(|| plan.total());
+    fn new(batch: &'a dyn Batch, bounds: Bounds, journal: Option<&'a mut Journal>, terminal: &'a Terminal) -> Self {
         Self {
-            plan,
+            batch,
+            bounds,
             journal,
             watch: Stopwatch::start(),
-            progress: Progress::new(terminal, total, plan.millis_max),
+            progress: Progress::new(terminal, batch.total(), bounds.millis_max),
             lines: BTreeMap::new(),
             fresh: 0,
             failed: 0,
@@ -182,7 +216,7 @@ impl<'a> Collector<'a> {
                 Err(RecvTimeoutError::Disconnected) => break,
             }
             self.progress.tell(self.watch.millis(), self.lines.len() as u64, self.fresh, self.failed);
-            let out_of_time = self.plan.millis_max.is_some_and(|most| self.watch.millis() >= most);
+            let out_of_time = self.bounds.millis_max.is_some_and(|most| self.watch.millis() >= most);
             let asked = interrupted.load(Ordering::Relaxed);
             if first_error.is_some() || out_of_time || asked || self.has_enough() {
                 stop.store(true, Ordering::Relaxed);
@@ -218,7 +252,7 @@ impl<'a> Collector<'a> {
 
     /// Counted in the order of seeds, so that the result does not depend on which thread was faster.
     fn has_enough(&self) -> bool {
-        self.plan.failures_max.is_some_and(|most| self.failed_of_whole >= most)
+        self.bounds.failures_max.is_some_and(|most| self.failed_of_whole >= most)
     }
 
     fn conclude(&mut self, interrupted: bool) -> (Tally, Ended) {
@@ -231,7 +265,7 @@ impl<'a> Collector<'a> {
         for line in lines.into_values() {
             tally.add(line);
         }
-        let all_done = self.plan.task(self.whole).is_none();
+        let all_done = self.batch.key(self.whole).is_none();
         let ended = if interrupted && !has_enough && !all_done { Ended::Interrupted } else { Ended::Complete };
         (tally, ended)
     }
@@ -253,12 +287,10 @@ mod tests {
             regressions: Vec::new(),
             seeds: (from, until),
             shard,
-            jobs: 1,
-            millis_max: None,
-            failures_max: None,
+            bounds: Bounds { jobs: 1, millis_max: None, failures_max: None },
         };
         let all: Vec<_> = (0..).map_while(|index| plan.task(index)).map(|task| task.seed).collect();
-        assert_eq!(all.len() as u64, plan.total());
+        assert_eq!(all.len() as u64, plan.count());
         all
     }
 

@@ -92,3 +92,20 @@ fn secret(seed: u64, purpose: &str, name: &str) -> [u8; 32] {
     ::sim::fate::stream(seed, &format!("{purpose} {name}")).fill_bytes(&mut bytes);
     bytes
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `tests/secrets.rs` looks for these in all that a run leaves behind.
+    #[test]
+    fn secrets_are_drawn_as_a_test_elsewhere_draws_them_again() {
+        let scenario = crate::scenario::load(std::path::Path::new("tests/scenarios/busy.toml"), &[]).unwrap();
+        let part = Parts::new(Rc::new(scenario), 5).of(0);
+        for (purpose, secret) in [("device hub", part.device_seed), ("noise hub", part.noise_secret)] {
+            let mut drawn = [0; 32];
+            ::sim::fate::stream(5, purpose).fill_bytes(&mut drawn);
+            assert_eq!(secret, Bytes32(drawn), "{purpose}");
+        }
+    }
+}

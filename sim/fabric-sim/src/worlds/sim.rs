@@ -56,10 +56,10 @@ pub(crate) struct Extras {
     pub(crate) sink: Option<Sink>,
     /// What chance is overridden by, and whether it is recorded.
     pub(crate) ledger: Ledger,
-    /// Datagrams are Ethernet frames: see [`crate::stack`].
-    pub(crate) on_wire: bool,
     /// Whether to keep what each event follows from.
     pub(crate) story: bool,
+    /// Datagrams are Ethernet frames: see [`crate::stack`].
+    pub(crate) on_wire: bool,
 }
 
 impl Extras {
@@ -112,7 +112,7 @@ where
 {
     let parts = Parts::new(Rc::clone(scenario), seed);
     let devices = parts.device_ids();
-    let Extras { sink, ledger, on_wire, story } = extras.into();
+    let Extras { sink, ledger, story, on_wire } = extras.into();
     let mut config = Config { ledger, ..config(scenario, seed) };
     if on_wire {
         crate::stack::put_on_wire(&mut config);
@@ -141,8 +141,8 @@ where
     let (mut world, mut onlooker, wiretaps) = prepare(scenario, seed, extras, tap, make);
     let stopped = panics::catch(|| advance(&mut world, &mut onlooker, scenario.stop_at));
     onlooker.conclude(world.now());
-    let probes = reached(&world, &onlooker);
     let story = onlooker.take_story();
+    let probes = reached(&world, &onlooker);
     let (mut judge, kept, totals) = onlooker.into_parts();
     let last = world.last_events().last().map(|record| record.node.as_usize() as u32);
     if let Some((check, how)) = broken_by_engine(stopped) {

@@ -20,11 +20,12 @@ pub(crate) fn deaf_after_a_restart(state: &mut Tampered, input: &Given<'_>) -> b
     state.name == "tablet-2" && state.incarnation > 0 && matches!(input, Input::PipeBytes { .. })
 }
 
-/// Unless tablet-2 hears both announces, signed and unsigned, of all five others in its first 600 ms, it gets nothing any more.
+/// Unless tablet-2 hears the signed announces of all five others in its first 600 ms, it gets nothing any more.
 pub(crate) fn deaf_unless_all_are_heard(state: &mut Tampered, input: &Given<'_>) -> bool {
     let is_early = state.now.as_nanos() < 600_000_000;
-    state.heard += u64::from(is_early && matches!(input, Input::Datagram { .. }));
-    state.name == "tablet-2" && !is_early && state.heard < 10 && !matches!(input, Input::Timeout)
+    let is_signed = matches!(input, Input::Datagram { bytes, .. } if bytes.get(4) == Some(&2));
+    state.heard += u64::from(is_early && is_signed);
+    state.name == "tablet-2" && !is_early && state.heard < 5 && !matches!(input, Input::Timeout)
 }
 
 /// What a planted fault may look at.
@@ -34,7 +35,7 @@ pub(crate) struct Tampered {
     pub(crate) incarnation: u64,
     pub(crate) now: Instant,
     /// How many datagrams were counted.
-    heard: u64,
+    pub(crate) heard: u64,
 }
 
 struct Faulty {

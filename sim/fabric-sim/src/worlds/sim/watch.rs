@@ -50,9 +50,9 @@ pub(crate) struct Onlooker {
     incarnations: Vec<u64>,
     /// What was found by looking into machines, once for each node.
     found: BTreeSet<(u32, &'static str)>,
+    tracer: Option<Tracer>,
     /// What machines had reached when they crashed.
     reached: Probes,
-    tracer: Option<Tracer>,
 }
 
 impl Onlooker {
@@ -68,8 +68,8 @@ impl Onlooker {
             totals: Totals::default(),
             incarnations: Vec::new(),
             found: BTreeSet::new(),
-            reached: Probes::default(),
             tracer: None,
+            reached: Probes::default(),
         }
     }
 

@@ -1,0 +1,9 @@
+//! One module for each thing that can be asked.
+
+pub(crate) mod discover;
+pub(crate) mod doctor;
+pub(crate) mod errand;
+pub(crate) mod id;
+mod interface;
+pub(crate) mod run;
+mod running;
