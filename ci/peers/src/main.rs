@@ -7,6 +7,7 @@
 mod common;
 mod libp2p;
 mod noise;
+mod quinn;
 mod tls;
 
 use common::{Contender, Message, Pair, device, interleave, median, ratio};
@@ -53,6 +54,15 @@ fn main() {
         ("rustls with ring, no streams", Box::new(tls::transfer(MESSAGE, MESSAGES))),
         ("libp2p noise + yamux, 1 stream", Box::new(libp2p::transfer(1, MESSAGE, MESSAGES))),
         ("libp2p noise + yamux, 100 streams", Box::new(libp2p::transfer(100, MESSAGE, MESSAGES / 100))),
+        (
+            "quinn-proto, packets of 1,452 bytes, 1 stream",
+            Box::new(quinn::transfer(quinn::ETHERNET, 1, MESSAGE, MESSAGES)),
+        ),
+        (
+            "quinn-proto, packets of 1,452 bytes, 100 streams",
+            Box::new(quinn::transfer(quinn::ETHERNET, 100, MESSAGE, MESSAGES / 100)),
+        ),
+        ("quinn-proto, packets of 64 KiB, 1 stream", Box::new(quinn::transfer(quinn::UDP, 1, MESSAGE, MESSAGES))),
     ];
     let seconds = interleave(ROUNDS, &mut contenders);
     println!("| 16 KiB messages, both ends, one core, in memory | MB/s | of ring alone |");

@@ -7,8 +7,10 @@ use std::hint::black_box;
 use std::io::{Read, Write};
 use std::sync::Arc;
 
-fn provider() -> Arc<CryptoProvider> {
-    let cipher_suites = vec![ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256];
+/// ChaCha20-Poly1305 first; the other one is for QUIC's first packets only.
+pub fn provider() -> Arc<CryptoProvider> {
+    let cipher_suites =
+        vec![ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256, ring::cipher_suite::TLS13_AES_128_GCM_SHA256];
     Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
 }
 
