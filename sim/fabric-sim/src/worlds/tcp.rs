@@ -18,7 +18,7 @@ mod wall;
 use super::SuiteKind;
 use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
-use crate::oracles::{DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
+use crate::oracles::{DEATHS, LOOKED, NO_LIVELOCK, NO_PANIC, Seen, TAPPED};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::suites::Tap;
@@ -107,7 +107,7 @@ impl World {
             poll,
             plan: Plan::new(&config),
             config,
-            onlooker: Onlooker::new(scenario, Tap::default()),
+            onlooker: Onlooker::new(scenario, Tap::default(), &[]),
             wall: Wall::start(),
             is_broken: false,
             is_news: false,
@@ -227,7 +227,7 @@ impl World {
         let (mut judge, seen, totals) = self.onlooker.into_parts();
         judge.cannot(&TAPPED, "ciphers are watched in the simulator only");
         judge.cannot(&[DEATHS], "who is heard is known in the simulator only");
-        judge.cannot(&[TABLES_BOUNDED], "nodes are looked into in the simulator only");
+        judge.cannot(&LOOKED, "nodes are looked into in the simulator only");
         judge.cannot(&[NO_LIVELOCK], "an instant of real time cannot be counted out");
         Run {
             ended,
