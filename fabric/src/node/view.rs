@@ -3,7 +3,6 @@
 use super::connection::Connection;
 use super::{Device, Node, Timer};
 use crate::counters::Counters;
-use crate::event::SessionId;
 use crate::identity::DeviceId;
 use crate::probe::Probes;
 use alloc::collections::BTreeSet;
@@ -34,8 +33,8 @@ pub struct Load {
 pub struct Older {
     /// Whose they are.
     pub device: DeviceId,
-    /// The newest session with it that neither side has begun to end.
-    pub newest: SessionId,
+    /// The pipe of the newest session with it that neither side has begun to end.
+    pub newest: PipeId,
     /// How many streams this node has opened on the others.
     pub opened: u32,
 }
@@ -75,7 +74,7 @@ impl Node {
             let newest = self.newest_session(*device)?;
             let others = known.sessions.iter().filter(|pipe| **pipe != newest);
             let opened = others.filter_map(|pipe| self.connections.get(pipe)).map(Connection::streams_opened).sum();
-            Some(Older { device: *device, newest: SessionId::of(newest), opened })
+            Some(Older { device: *device, newest, opened })
         })
     }
 

@@ -85,15 +85,14 @@ impl Crowd {
     }
 
     fn send_guest(&mut self, io: &mut Io, victim: Victim) {
-        let mut guest =
-            Guest {
-                victim: victim.device,
-                session: None,
-                says: VecDeque::new(),
-                allowance: usize::MAX,
-                is_in: false,
-                since: io.now,
-            };
+        let mut guest = Guest {
+            victim: victim.device,
+            session: None,
+            says: VecDeque::new(),
+            allowance: usize::MAX,
+            is_in: false,
+            since: io.now,
+        };
         match self.conduct {
             Conduct::HalfOpen => {}
             Conduct::Garbage => guest.says = garbage(io, victim, self.sent),

@@ -45,13 +45,11 @@ impl Newest {
 mod tests {
     use super::super::testing::scenario;
     use super::*;
-    use fabric::SessionId;
     use fabric::identity::DeviceId;
     use machine::PipeId;
 
     fn older(newest: u64, opened: u32) -> Older {
-        let (device, newest) = (DeviceId::from_bytes([1; 32]), SessionId::of(PipeId::opened(newest)));
-        Older { device, newest, opened }
+        Older { device: DeviceId::from_bytes([1; 32]), newest: PipeId::opened(newest), opened }
     }
 
     #[test]

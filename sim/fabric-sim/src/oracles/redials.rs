@@ -40,7 +40,9 @@ impl Redials {
         let undrawn = self.undrawn.entry(node).or_default();
         *undrawn = if is_undrawn(wait, limits) { *undrawn + 1 } else { 0 };
         if *undrawn > UNDRAWN_MAX {
-            return Err(format!("{name} waits exactly {wait} before it dials {peer} again, and chance has no part in it"));
+            return Err(format!(
+                "{name} waits exactly {wait} before it dials {peer} again, and chance has no part in it"
+            ));
         }
         Ok(())
     }
@@ -85,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_wait_that_is_too_long_is_caught() {
-        assert_eq!(bench().waits(10_001).unwrap_err(), "hub waits 10001ms before it dials phone-1 again, 10s is the longest");
+        assert_eq!(
+            bench().waits(10_001).unwrap_err(),
+            "hub waits 10001ms before it dials phone-1 again, 10s is the longest"
+        );
     }
 
     #[test]

@@ -105,8 +105,7 @@ impl Tap {
     /// At the end of a run: what of the credit rules can only be judged then.
     pub(crate) fn conclude(&self) -> Option<Broken> {
         let mut log = self.lock();
-        let all =
-            log.nodes.iter_mut().flat_map(|(name, node)| node.books.values_mut().map(move |books| (name, books)));
+        let all = log.nodes.iter_mut().flat_map(|(name, node)| node.books.values_mut().map(move |books| (name, books)));
         let mut broken = all.filter_map(|(name, books)| Some((name, books.conclude().err()?)));
         broken.next().map(|(name, how)| (CREDIT, format!("{name}: {how}")))
     }

@@ -11,6 +11,7 @@ use ::sim::Time;
 use fabric::Node;
 use fabric::identity::DeviceId;
 use fabric::mux::code;
+use machine::Duration;
 use scenario_actor::Observation;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -28,8 +29,12 @@ pub(super) struct Inside {
     redials: Redials,
     places: Places,
     memory: Memory,
+    /// By node.
+    drain_timeouts: BTreeMap<NodeId, Duration>,
     /// Whom the node that acts now has just failed to reach, or lost.
     lost: Vec<NodeId>,
+    /// What was found in this step.
+    broken: Option<Broken>,
 }
 
 impl Inside {
@@ -46,7 +51,9 @@ impl Inside {
             redials: Redials::default(),
             places: Places::default(),
             memory: Memory::default(),
+            drain_timeouts: BTreeMap::new(),
             lost: Vec::new(),
+            broken: None,
             scenario: Rc::clone(scenario),
         }
     }
@@ -57,10 +64,11 @@ impl Inside {
     }
 
     /// The application of `node` has seen something.
-    pub(super) fn event(&mut self, node: NodeId, event: &Observation) {
+    pub(super) fn event(&mut self, at: Time, node: NodeId, event: &Observation, tap: &Tap) {
         if let Observation::SessionDown { peer, .. } | Observation::SessionFailed { peer, .. } = event
             && let Some(peer) = self.names.get(peer).copied()
         {
+            self.closes(at, tap); // what ended it was there before
             self.drains.over(node, peer);
             self.lost.push(peer);
         }
@@ -72,7 +80,11 @@ impl Inside {
 
     /// A step is over; `inside` is the node whose it was, if it is one. The first promise that it breaks.
     pub(super) fn settled(&mut self, at: Time, id: NodeId, inside: Option<&Node>, tap: &Tap) -> Option<Broken> {
-        let mut broken = tap.take_closes().into_iter().find_map(|(heard, code)| self.close(at, id, inside, &heard, code));
+        if let Some(inside) = inside {
+            self.drain_timeouts.insert(id, inside.config().mux.drain_timeout);
+        }
+        self.closes(at, tap);
+        let mut broken = self.broken.take();
         broken = broken.or_else(|| said(DRAINS, self.drains.pass(&self.scenario, at)));
         let lost = core::mem::take(&mut self.lost);
         let Some(inside) = inside else { return broken };
@@ -86,19 +98,19 @@ impl Inside {
         broken.or_else(|| said(PLACES, placed)).or_else(|| self.memory(id, inside))
     }
 
-    /// A session was ended by its peer with this code.
-    fn close(
-        &mut self,
-        at: Time,
-        id: NodeId,
-        inside: Option<&Node>,
-        (listener, closer): &Heard,
-        code: u32,
-    ) -> Option<Broken> {
+    /// Sessions were ended by their peers.
+    fn closes(&mut self, at: Time, tap: &Tap) {
+        for (heard, code) in tap.take_closes() {
+            let broken = self.close(at, &heard, code);
+            self.broken = self.broken.take().or(broken);
+        }
+    }
+
+    fn close(&mut self, at: Time, (listener, closer): &Heard, code: u32) -> Option<Broken> {
         let node = |start: &str| self.names.get(node_of(start)).copied();
         let (listener, closer) = (node(listener)?, node(closer)?);
-        if let (true, true, Some(inside)) = (code::drains(code), listener == id, inside) {
-            self.drains.begins(at, listener, closer, inside.config().mux.drain_timeout);
+        if let Some(timeout) = self.drain_timeouts.get(&listener).filter(|_| code::drains(code)) {
+            self.drains.begins(at, listener, closer, *timeout);
         }
         if code != code::DUPLICATE {
             return None;

@@ -256,7 +256,7 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         {
             self.violate(control, DEATHS, how);
         }
-        self.inside.event(node.as_usize() as u32, event);
+        self.inside.event(at, node.as_usize() as u32, event, &self.tap);
         if let Observation::Marked { id } = event {
             control.fire(*id);
         }
