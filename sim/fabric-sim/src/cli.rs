@@ -331,7 +331,7 @@ pub(crate) struct SweepArgs {
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
-    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    /// Make runs from those that reached something new, by changing a few of the fates in them
     #[arg(long, conflicts_with_all = ["shard", "once"])]
     pub(crate) guided: bool,
     /// The cryptography that nodes get
