@@ -138,7 +138,9 @@ fn search(
                 })?;
             }
         }
-        lines.into_iter().for_each(|line| tally.add(line));
+        for line in lines {
+            tally.add(line);
+        }
         at = end;
         if ended == Ended::Interrupted || INTERRUPTED.load(Ordering::Relaxed) && at < until {
             return Ok((tally, Ended::Interrupted));
