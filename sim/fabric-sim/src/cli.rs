@@ -67,6 +67,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --set 'links.\"hub <-> phone-2\".rate=\"1Mbit/s\"'
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --pcap hub.pcapng --keylog hub.keys     see docs/captures.md
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
   fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
@@ -274,6 +275,12 @@ pub(crate) struct RunArgs {
     /// Write every event to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Write all that nodes send to this file (pcapng, for Wireshark)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write the keys of all sessions to this file, so that the capture can be read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
     /// Write result.json and trace.jsonl to this directory
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,

@@ -1,7 +1,8 @@
 //! `run`: one scenario, one seed, one verdict.
 
 use crate::capsule::{Capsule, write_whole};
-use crate::cli::{Exit, Format, RunArgs};
+use crate::capture::{About, KeyLog, PcapFile};
+use crate::cli::{BUILD, Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
 use crate::report::{Head, Told, human, json};
 use crate::scenario;
@@ -9,7 +10,7 @@ use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
 use crate::worlds::sim::{Extras, Run};
-use crate::worlds::{World, play_with, simulate, tcp};
+use crate::worlds::{SuiteKind, World, play_with, simulate, tcp};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
 use std::cell::RefCell;
@@ -29,14 +30,31 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     if args.world == World::Tcp {
         return run_tcp(args, &head, terminal);
     }
-    let trace = Trace::open(args).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Usage
-    })?;
+    let wrong = |exit| {
+        move |error: String| {
+            terminal.say(&format!("error: {error}"));
+            exit
+        }
+    };
+    let trace = Trace::open(args).map_err(wrong(Exit::Usage))?;
+    let about = About { scenario: &drawn.scenario, seed: args.seed, build: BUILD, world: args.world };
+    let pcap = args.pcap.as_deref().map(|path| PcapFile::create(path, &about)).transpose();
+    let pcap = pcap.map_err(wrong(Exit::Usage))?;
+    let keylog = args.keylog.as_ref().map(|_| KeyLog::default());
+    let extras = Extras {
+        capture: pcap.as_ref().map(PcapFile::sink),
+        keylog: keylog.clone(),
+        ..trace.as_ref().map(Trace::sink).into()
+    };
     let watch = Stopwatch::start();
-    let run = simulate(args.world, &drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
+    let run = simulate(args.world, &drawn, args.seed, args.suite, extras);
     let wall = watch.millis();
-    finish_trace(trace, terminal)?;
+    trace.map_or(Ok(()), Trace::finish).map_err(wrong(Exit::Internal))?;
+    pcap.map_or(Ok(()), PcapFile::finish).map_err(wrong(Exit::Internal))?;
+    if let (Some(path), Some(keylog)) = (&args.keylog, keylog) {
+        let unwritten = |error| format!("`{}` cannot be written: {error}", path.display());
+        write_whole(path, &keylog.text()).map_err(unwritten).map_err(wrong(Exit::Internal))?;
+    }
     let mut recorded = None;
     let exit = judge(&run, || {
         if args.world != World::Sim {
@@ -60,8 +78,14 @@ fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result
     let unknown = [
         (args.world != World::Sim && args.nemesis.is_some(), "--nemesis"),
         (args.world == World::Tcp && args.trace.is_some(), "--trace"),
+        (args.world == World::Tcp && args.pcap.is_some(), "--pcap"),
+        (args.world == World::Tcp && args.keylog.is_some(), "--keylog"),
     ];
     let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    if args.keylog.is_some() && args.suite == SuiteKind::Model {
+        terminal.say("error: --keylog is for the real suite: what the model suite seals, nothing else can open");
+        return Err(Exit::Usage);
+    }
     match unknown.or_else(|| scenario::lacks(args.world, &head.scenario)) {
         None => Ok(()),
         Some(lack) => {
@@ -168,13 +192,6 @@ impl Trace {
 
 fn make_dir(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))
-}
-
-fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {
-    trace.map_or(Ok(()), Trace::finish).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Internal
-    })
 }
 
 fn unwritten(dir: &Path, error: &io::Error, terminal: &Terminal) -> Exit {
