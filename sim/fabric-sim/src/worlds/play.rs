@@ -55,7 +55,7 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink
 
 /// One run in a world that is simulated.
 pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
-    assert!(world.is_simulated(), "real sockets are driven elsewhere");
+    assert!(world.is_simulated(), "what runs in real time is driven elsewhere");
     match world {
         World::Stack => stack::play(drawn, seed, suite, sink),
         _ => play(drawn, seed, suite, sink),
