@@ -67,6 +67,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --set 'links.\"hub <-> phone-2\".rate=\"1Mbit/s\"'
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --pcap hub.pcapng --keylog hub.keys     see docs/captures.md
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
   fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
@@ -276,6 +277,12 @@ pub(crate) struct RunArgs {
     /// Write every event to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
+    /// Write all that nodes send to this file (pcapng, for Wireshark)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write the keys of all sessions to this file, so that the capture can be read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
     /// Write result.json and trace.jsonl to this directory; of virtual machines their frames and serial logs
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
@@ -345,7 +352,7 @@ pub(crate) struct SweepArgs {
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
-    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    /// Make runs from those that reached something new, by changing a few of the fates in them
     #[arg(long, conflicts_with_all = ["shard", "once"])]
     pub(crate) guided: bool,
     /// The cryptography that nodes get

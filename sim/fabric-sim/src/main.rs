@@ -5,6 +5,7 @@
 
 mod attacker;
 mod capsule;
+mod capture;
 mod cli;
 mod commands;
 mod conform;

@@ -1,7 +1,8 @@
 //! `run`: one scenario, one seed, one verdict.
 
 use crate::capsule::{Capsule, write_whole};
-use crate::cli::{Exit, Format, RunArgs};
+use crate::capture::{About, KeyLog, PcapFile};
+use crate::cli::{BUILD, Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
 use crate::report::{Head, Told, human, json};
 use crate::scenario;
@@ -29,14 +30,31 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     if !args.world.is_simulated() {
         return run_real(args, &head, terminal);
     }
-    let trace = Trace::open(args).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Usage
-    })?;
+    let wrong = |exit| {
+        move |error: String| {
+            terminal.say(&format!("error: {error}"));
+            exit
+        }
+    };
+    let trace = Trace::open(args).map_err(wrong(Exit::Usage))?;
+    let about = About { scenario: &drawn.scenario, seed: args.seed, build: BUILD, world: args.world };
+    let pcap = args.pcap.as_deref().map(|path| PcapFile::create(path, &about)).transpose();
+    let pcap = pcap.map_err(wrong(Exit::Usage))?;
+    let keylog = args.keylog.as_ref().map(|_| KeyLog::default());
+    let extras = Extras {
+        capture: pcap.as_ref().map(PcapFile::sink),
+        keylog: keylog.clone(),
+        ..trace.as_ref().map(Trace::sink).into()
+    };
     let watch = Stopwatch::start();
-    let run = simulate(args.world, &drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
+    let run = simulate(args.world, &drawn, args.seed, args.suite, extras);
     let wall = watch.millis();
-    finish_trace(trace, terminal)?;
+    trace.map_or(Ok(()), Trace::finish).map_err(wrong(Exit::Internal))?;
+    pcap.map_or(Ok(()), PcapFile::finish).map_err(wrong(Exit::Internal))?;
+    if let (Some(path), Some(keylog)) = (&args.keylog, keylog) {
+        let unwritten = |error| format!("`{}` cannot be written: {error}", path.display());
+        write_whole(path, &keylog.text()).map_err(unwritten).map_err(wrong(Exit::Internal))?;
+    }
     let mut recorded = None;
     let exit = judge(&run, || {
         if args.world != World::Sim {
@@ -60,11 +78,17 @@ fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result
     let unknown = [
         (args.world != World::Sim && args.nemesis.is_some(), "--nemesis"),
         (!args.world.is_simulated() && args.trace.is_some(), "--trace"),
+        (!args.world.is_simulated() && args.pcap.is_some(), "--pcap"),
+        (!args.world.is_simulated() && args.keylog.is_some(), "--keylog"),
         (args.world != World::Qemu && args.record, "--record"),
         (args.world != World::Qemu && args.guest_image.is_some(), "--guest-image"),
         (args.world == World::Qemu && args.suite != SuiteKind::Real, "--suite model"),
     ];
     let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    if args.keylog.is_some() && args.suite == SuiteKind::Model {
+        terminal.say("error: --keylog is for the real suite: what the model suite seals, nothing else can open");
+        return Err(Exit::Usage);
+    }
     match unknown.or_else(|| scenario::lacks(args.world, &head.scenario)) {
         None => Ok(()),
         Some(lack) => {
@@ -178,13 +202,6 @@ impl Trace {
 
 fn make_dir(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))
-}
-
-fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {
-    trace.map_or(Ok(()), Trace::finish).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Internal
-    })
 }
 
 fn unwritten(dir: &Path, error: &io::Error, terminal: &Terminal) -> Exit {
