@@ -2,7 +2,7 @@
 
 use crate::nemesis::{Mode, Profile};
 use crate::scenario::units::{Nanos, Unit};
-use crate::worlds::{SuiteKind, World};
+use crate::worlds::{GuestFault, SuiteKind, World};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -177,6 +177,7 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
 Examples:
   fabric-sim conform scenarios/first-contact.toml
   fabric-sim conform scenarios/first-contact.toml --worlds sim,stack --seed 7
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp,qemu
   fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
 
 Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
@@ -274,7 +275,8 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, or as processes with real sockets
+    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, as processes with real sockets, or as virtual
+    /// machines
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
     /// The cryptography that nodes get
@@ -292,9 +294,15 @@ pub(crate) struct RunArgs {
     /// Write the keys of all sessions to this file, so that the capture can be read
     #[arg(long, value_name = "FILE")]
     pub(crate) keylog: Option<PathBuf>,
-    /// Write result.json and trace.jsonl to this directory
+    /// Write result.json and trace.jsonl to this directory; of virtual machines their frames and serial logs
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
+    /// The image that virtual machines boot; it is built from the source unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) guest_image: Option<PathBuf>,
+    /// Let virtual machines write all that their nodes are told to their serial logs, for `replay`; these then hold secrets
+    #[arg(long, requires = "out")]
+    pub(crate) record: bool,
 }
 
 #[derive(Debug, Args)]
@@ -313,6 +321,12 @@ pub(crate) struct ConformArgs {
     /// What to print: a comparison to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    /// The image that virtual machines boot; it is built from the source unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) guest_image: Option<PathBuf>,
+    /// What every virtual machine's guest does wrong: for tests of the comparison
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) guest_fault: Option<GuestFault>,
 }
 
 #[derive(Debug, Args)]

@@ -40,8 +40,8 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),
         Command::Schema => terminal.result(&format!("{:#}\n", scenario::schema())),
-        Command::NodeProcess => return crate::worlds::tcp::node(),
-        Command::JanitorProcess => return crate::worlds::tcp::janitor(),
+        Command::NodeProcess => return crate::worlds::real::node(),
+        Command::JanitorProcess => return crate::worlds::real::janitor(),
         Command::Completions { shell } => completions(*shell, terminal),
     };
     done.err().unwrap_or(Exit::Held)

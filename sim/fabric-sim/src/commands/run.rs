@@ -10,7 +10,7 @@ use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
 use crate::worlds::sim::{Extras, Run};
-use crate::worlds::{SuiteKind, World, play_with, simulate, tcp};
+use crate::worlds::{Given, SuiteKind, World, play_with, real, simulate};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
 use serde_json::Value;
@@ -30,8 +30,8 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
     refuse_what_lacks(args, &head, terminal)?;
-    if args.world == World::Tcp {
-        return run_tcp(args, &head, terminal);
+    if !args.world.is_simulated() {
+        return run_real(args, &head, terminal);
     }
     let wrong = |exit| {
         move |error: String| {
@@ -98,9 +98,12 @@ fn keep_slice(dir: &Path, slice: Option<Value>, run: &Run) -> io::Result<()> {
 fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
     let unknown = [
         (args.world != World::Sim && args.nemesis.is_some(), "--nemesis"),
-        (args.world == World::Tcp && args.trace.is_some(), "--trace"),
-        (args.world == World::Tcp && args.pcap.is_some(), "--pcap"),
-        (args.world == World::Tcp && args.keylog.is_some(), "--keylog"),
+        (!args.world.is_simulated() && args.trace.is_some(), "--trace"),
+        (!args.world.is_simulated() && args.pcap.is_some(), "--pcap"),
+        (!args.world.is_simulated() && args.keylog.is_some(), "--keylog"),
+        (args.world != World::Qemu && args.record, "--record"),
+        (args.world != World::Qemu && args.guest_image.is_some(), "--guest-image"),
+        (args.world == World::Qemu && args.suite != SuiteKind::Real, "--suite model"),
     ];
     let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
     if args.keylog.is_some() && args.suite == SuiteKind::Model {
@@ -116,8 +119,8 @@ fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result
     }
 }
 
-/// Real processes and sockets take no trace, and a second run would be another one.
-fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+/// A run in real time has no trace, and a second one would be another run.
+fn run_real(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
     if let Some(dir) = &args.out {
         make_dir(dir).map_err(|error| {
             terminal.say(&format!("error: {error}"));
@@ -125,7 +128,14 @@ fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit>
         })?;
     }
     let watch = Stopwatch::start();
-    let run = tcp::run(&head.scenario, args.seed, args.suite, |_| true).map_err(|error| {
+    let given = Given {
+        suite: args.suite,
+        guest_image: args.guest_image.clone(),
+        out: args.out.clone(),
+        record: args.record,
+        guest_fault: None,
+    };
+    let run = real::run(args.world, &head.scenario, args.seed, &given, |_| true).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Internal
     })?;

@@ -56,7 +56,7 @@ pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<::si
 
 /// One run in a world that is simulated.
 pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, extras: impl Into<Extras>) -> Run {
-    assert!(world.is_simulated(), "real sockets are driven elsewhere");
+    assert!(world.is_simulated(), "what runs in real time is driven elsewhere");
     match world {
         World::Stack => stack::play(drawn, seed, suite, extras),
         _ => play_with(&drawn.scenario, &drawn.limits, seed, suite, extras),
