@@ -36,6 +36,8 @@ pub(crate) struct Parts {
     scenario: Rc<Scenario>,
     seed: u64,
     directory: Directory,
+    /// The places of all work, by who does it.
+    work: Vec<u32>,
 }
 
 impl Parts {
@@ -44,7 +46,9 @@ impl Parts {
         let peer = |(name, key): (&String, &DeviceKey)| Peer { name: name.clone(), device: device(key) };
         let names = scenario.nodes.iter().map(|node| &node.name);
         let directory = Directory::new(names.zip(&*keys.all).map(peer).collect());
-        Self { scenario, seed, directory }
+        let mut work: Vec<u32> = (0..scenario.work.len() as u32).collect();
+        work.sort_by_key(|id| scenario.work[*id as usize].from);
+        Self { scenario, seed, directory, work }
     }
 
     /// What `node` is told.
@@ -85,8 +89,11 @@ impl Parts {
     }
 
     fn work(&self, me: NodeId) -> Vec<Work> {
-        let mine = (0..).zip(&self.scenario.work).filter(|(_, work)| work.from == me);
+        let from = |id: &u32| self.scenario.work[*id as usize].from;
+        let first = self.work.partition_point(|id| from(id) < me);
+        let mine = self.work[first..].iter().take_while(|id| from(id) == me);
         let mut all: Vec<_> = mine
+            .map(|id| (*id, &self.scenario.work[*id as usize]))
             .map(|(id, work)| Work {
                 id,
                 at_nanos: work.at.0,
