@@ -48,10 +48,11 @@ impl Names {
                 continue;
             }
             let Some(whereabouts) = sites.whereabouts(section, problems) else { continue };
-            let count = count(section, problems);
-            for (name_of_this, its_sites) in
-                count.into_iter().flat_map(|count| members(&name.value, count, &whereabouts, sites))
-            {
+            if !is_count(section, problems) {
+                continue;
+            }
+            let count = section.count.as_ref().map(|count| count.value);
+            for (name_of_this, its_sites) in members(&name.value, count, &whereabouts, sites) {
                 if all.len() >= NODES_MAX {
                     problems.at(name.span, format!("a scenario has at most {NODES_MAX} nodes"), "too many with these");
                     return None;
@@ -115,14 +116,13 @@ impl Names {
     }
 }
 
-/// How many nodes the table says: none of its number, or so many with theirs. `None` when that is no count.
-fn count(section: &NodeSection, problems: &mut Problems) -> Option<Option<u32>> {
-    let Some(count) = &section.count else { return Some(None) };
-    if count.value == 0 || count.value as usize > NODES_MAX {
-        problems.at(count.span, format!("a count is from 1 to {NODES_MAX}"), "out of range");
-        return None;
-    }
-    Some(Some(count.value))
+/// Whether the table's count, if it has one, can be meant.
+fn is_count(section: &NodeSection, problems: &mut Problems) -> bool {
+    let Some(wrong) = section.count.as_ref().filter(|count| !(1..=NODES_MAX).contains(&(count.value as usize))) else {
+        return true;
+    };
+    problems.at(wrong.span, format!("a count is from 1 to {NODES_MAX}"), "out of range");
+    false
 }
 
 /// The nodes of a table: each one's name and sites. There may be more than anybody wants.

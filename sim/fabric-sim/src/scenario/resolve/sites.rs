@@ -102,9 +102,10 @@ impl Sites {
             let problem = problems.at(pattern.span, format!("there is no site `{text}`"), "this file has no sites");
             problem.fix(format!("add `[sites.{}]`", if is_name(text) { text } else { "home" }));
         } else {
-            let (message, label) = match text.contains('*') {
-                true => (format!("`{text}` matches no site"), "no site has such a name"),
-                false => (format!("there is no site `{text}`"), "not a site"),
+            let (message, label) = if text.contains('*') {
+                (format!("`{text}` matches no site"), "no site has such a name")
+            } else {
+                (format!("there is no site `{text}`"), "not a site")
             };
             let known = self.list.iter().map(|(name, _)| name.as_str());
             problems.at(pattern.span, message, label).fix(did_you_mean(text, known));
