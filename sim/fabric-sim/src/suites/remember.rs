@@ -5,14 +5,16 @@ use fabric::identity::{DeviceKey, NoisePublic};
 use fabric::suite::{Cipher, Hash, Suite};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// As many answers are kept, whatever the number of nodes: an announce is under way for less than a second.
-const ANSWERS_MAX: usize = 1 << 14;
+/// Places for each node: all may announce at once, and few of them are to share a place.
+const PLACES_PER_NODE: usize = 16;
+/// As many places as two bytes tell apart.
+const PLACES_MAX: usize = 1 << 16;
 
 /// `inner`, with its last answers about signatures.
 pub(crate) struct Remembering {
     inner: Arc<dyn Suite>,
     /// Each question has one place, by its signature's first bytes; a later one with the same place takes it.
-    answers: Mutex<Vec<Option<Answer>>>,
+    answers: Mutex<Vec<Option<Box<Answer>>>>,
 }
 
 /// A question, whole, and what came of it.
@@ -26,7 +28,7 @@ struct Answer {
 impl Remembering {
     /// For a run of so many nodes.
     pub(crate) fn new(inner: Arc<dyn Suite>, nodes: usize) -> Self {
-        let places = nodes.saturating_mul(2).clamp(1, ANSWERS_MAX).next_power_of_two();
+        let places = nodes.saturating_mul(PLACES_PER_NODE).clamp(1, PLACES_MAX).next_power_of_two();
         Self { inner, answers: Mutex::new((0..places).map(|_| None).collect()) }
     }
 }
@@ -67,7 +69,7 @@ impl Suite for Remembering {
         }
         let is_valid = self.inner.verify(verifying_key, message, signature);
         let (verifying_key, signature, message) = (*verifying_key, *signature, message.to_vec());
-        answers[place] = Some(Answer { verifying_key, signature, message, is_valid });
+        answers[place] = Some(Box::new(Answer { verifying_key, signature, message, is_valid }));
         is_valid
     }
 }
