@@ -12,27 +12,33 @@
 
 pub mod causes;
 mod clock;
+mod dice;
 mod diff;
 mod disk;
 pub mod fate;
 mod fault;
 pub mod ledger;
 mod link;
+mod nemesis;
 mod numbers;
 mod pipe;
 pub mod schedule;
+pub mod shrink;
 mod tap;
 mod time;
 mod trace;
 mod watch;
+pub mod workload;
 mod world;
 
 pub use clock::Clock;
+pub use dice::Dice;
 pub use diff::{Contender, Difference, Side, first_difference};
 pub use disk::{CrashFate, DiskProfile, StoreFate};
 pub use fate::{Chance, Delay};
 pub use fault::{Begin, Counts, CrashKind, Fault, Partitions, Planned};
 pub use link::{Burst, Directions, LinkProfile, PacketFate};
+pub use nemesis::Nemesis;
 pub use pipe::{PipeProfile, retransmission_after};
 pub use tap::{Flow, Injection, Tap};
 pub use time::Time;

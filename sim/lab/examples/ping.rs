@@ -1,15 +1,17 @@
-//! Your own protocol on the engine, whole: a machine, a world that misbehaves, a promise, and a sweep over seeds.
+//! Your own protocol on the engine, whole: a machine, a world that misbehaves, promises, and a command to test it with.
 //!
-//! `cargo run --release -p sim --example ping` finds nothing; `-- --bug` plants a bug and finds the first seed that shows it.
+//! `cargo run --release -p sim-lab --example ping -- sweep` finds nothing; with `--plant any-answer` it does.
 
 use machine::{Addr, Destination, Duration, Input, Instant, Machine, Output, PipeId};
-use sim::{Chance, Config, Control, Delay, LinkProfile, NodeConfig, NodeIndex, Stop, Time, Watch, World};
+use sim::workload::{Judge, Workload};
+use sim::{Chance, Config, Control, Delay, LinkProfile, NodeConfig, NodeIndex, Time, Violation, Watch, World};
 use std::collections::BTreeSet;
 
 const PINGS: u32 = 20;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Counts to [`PINGS`] with a peer that says every number back. Numbers are sent again until they come back.
+#[derive(Debug, Default)]
 struct Ping {
     peer: Option<Addr>,
     /// The number that is being asked for, or was answered last.
@@ -81,7 +83,7 @@ impl Machine for Ping {
     }
 }
 
-/// The promise: each number comes back once.
+/// The promises: each number comes back once, and in the end all have.
 #[derive(Default)]
 struct EachOnce(BTreeSet<u32>);
 
@@ -93,41 +95,60 @@ impl Watch<Ping> for EachOnce {
     }
 }
 
-/// One run: what stopped it, how many numbers came back, and the hash of all that happened.
-fn run(seed: u64, has_bug: bool) -> (Stop, usize, u64) {
-    let mut config = Config::new(seed, ["asker", "echo"].map(NodeConfig::new));
-    config.link = LinkProfile {
-        delay: Delay::Uniform(Duration::from_millis(5), Duration::from_millis(120)),
-        loss: Chance::from_percent(10),
-        duplicate: Chance::from_percent(5),
-        ..LinkProfile::default()
-    };
-    let echo = config.nodes[1].addr();
-    let mut world = World::new(config, move |_, name, _| Ping {
-        peer: (name == "asker").then_some(echo),
-        number: 0,
-        again_at: None,
-        outbox: None,
-        bytes: [0; 4],
-        answered: None,
-        has_bug,
-    });
-    let asker = NodeIndex::new(0);
-    world.command(Time::from_millis(1), asker, ());
-    let mut promise = EachOnce::default();
-    let stop = world.run(Time::from_secs(60), &mut promise);
-    (stop, promise.0.len(), world.trace_hash())
+impl Judge<Ping> for EachOnce {
+    fn finish(&mut self, _: &World<Ping>) -> Result<(), Violation> {
+        let missing = (0..PINGS).find(|number| !self.0.contains(number));
+        missing.map_or(Ok(()), |number| {
+            Err(Violation { check: "all-answered".into(), detail: format!("{number} has not come back") })
+        })
+    }
 }
 
-fn main() {
-    let has_bug = std::env::args().any(|argument| argument == "--bug");
-    for seed in 0..1_000 {
-        let (stop, answered, hash) = run(seed, has_bug);
-        if let Stop::Violated(violation) = stop {
-            println!("seed {seed}, trace {hash:016x}: {}: {}", violation.check, violation.detail);
-            std::process::exit(1);
-        }
-        assert_eq!(answered, PINGS as usize, "seed {seed}: not all came back within a minute");
+/// What there is to test: a world for each seed, and who judges it.
+struct Counting {
+    has_bug: bool,
+}
+
+impl Workload for Counting {
+    type Machine = Ping;
+    type Judge = EachOnce;
+
+    fn config(&self, seed: u64) -> Config {
+        let mut config = Config::new(seed, ["asker", "echo"].map(NodeConfig::new));
+        config.link = LinkProfile {
+            delay: Delay::Uniform(Duration::from_millis(5), Duration::from_millis(120)),
+            loss: Chance::from_percent(10),
+            duplicate: Chance::from_percent(5),
+            ..LinkProfile::default()
+        };
+        config
     }
-    println!("1,000 seeds: every number came back once");
+
+    fn world(&self, config: Config) -> World<Ping> {
+        let (echo, has_bug) = (config.nodes[1].addr(), self.has_bug);
+        let mut world = World::new(config, move |_, name, _| {
+            let peer = (name == "asker").then_some(echo);
+            Ping { peer, has_bug, ..Ping::default() }
+        });
+        world.command(Time::from_millis(1), NodeIndex::new(0), ());
+        world
+    }
+
+    fn judge(&self, _: &World<Ping>) -> EachOnce {
+        EachOnce::default()
+    }
+
+    fn until(&self) -> Time {
+        Time::from_secs(60)
+    }
+}
+
+fn main() -> std::process::ExitCode {
+    let lab = sim_lab::Lab {
+        name: "ping",
+        about: "Counts with a peer that says every number back",
+        command: "cargo run --release -p sim-lab --example ping --",
+        plants: &[("any-answer", "takes any answer for the one that it waits for")],
+    };
+    sim_lab::main(&lab, |plant| Counting { has_bug: plant.is_some() })
 }
