@@ -29,8 +29,8 @@ pub trait Workload {
     /// The world of that, with what its nodes are commanded. What it draws for itself, it draws from `config.seed`.
     fn world(&self, config: Config) -> World<Self::Machine>;
 
-    /// A judge that has seen nothing yet.
-    fn judge(&self, world: &World<Self::Machine>) -> Self::Judge;
+    /// A judge of a run under this seed, who has seen nothing yet.
+    fn judge(&self, seed: u64, world: &World<Self::Machine>) -> Self::Judge;
 
     /// When a run is over.
     fn until(&self) -> Time;
@@ -121,7 +121,7 @@ impl Case {
         if let Some(sink) = extras.trace {
             world.trace_to(sink);
         }
-        let mut judge = workload.judge(&world);
+        let mut judge = workload.judge(self.seed, &world);
         let until = workload.until();
         // What a panic left half done is looked at and not run again.
         let verdict = catch_unwind(AssertUnwindSafe(|| match world.run(until, &mut judge) {
@@ -146,7 +146,7 @@ impl Case {
     pub fn difference<W: Workload>(&self, workload: &W) -> Option<Difference> {
         let contender = || {
             let world = workload.world(self.config(workload));
-            let watch = workload.judge(&world);
+            let watch = workload.judge(self.seed, &world);
             Contender { world, watch }
         };
         first_difference(contender(), contender(), workload.until())

@@ -21,8 +21,16 @@ struct Ping {
     outbox: Option<Addr>,
     bytes: [u8; 4],
     answered: Option<u32>,
-    /// Takes any answer for the one that it waits for.
-    has_bug: bool,
+    /// How often the number was asked for.
+    tries: u32,
+    bug: Option<Bug>,
+}
+
+/// What can be planted, to see that it is found.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Bug {
+    AnyAnswer,
+    GivesUp,
 }
 
 /// What the application learns: this number has come back.
@@ -32,16 +40,18 @@ struct Answered(u32);
 impl Ping {
     fn ask(&mut self, now: Instant) {
         (self.outbox, self.bytes) = (self.peer, self.number.to_be_bytes());
-        self.again_at = Some(now + AGAIN_AFTER);
+        self.tries += 1;
+        let is_last = self.bug == Some(Bug::GivesUp) && self.tries == 3;
+        self.again_at = Some(now + if is_last { Duration::from_secs(3_600) } else { AGAIN_AFTER });
     }
 
     fn heard(&mut self, now: Instant, from: Addr, number: u32) {
         if self.peer.is_none() {
             (self.outbox, self.bytes) = (Some(from), number.to_be_bytes());
-        } else if self.again_at.is_some() && (number == self.number || self.has_bug) {
+        } else if self.again_at.is_some() && (number == self.number || self.bug == Some(Bug::AnyAnswer)) {
             self.answered = Some(number);
             self.number += 1;
-            self.again_at = None;
+            (self.again_at, self.tries) = (None, 0);
             if self.number < PINGS {
                 self.ask(now);
             }
@@ -105,9 +115,7 @@ impl Judge<Ping> for EachOnce {
 }
 
 /// What there is to test: a world for each seed, and who judges it.
-struct Counting {
-    has_bug: bool,
-}
+struct Counting(Option<Bug>);
 
 impl Workload for Counting {
     type Machine = Ping;
@@ -116,7 +124,7 @@ impl Workload for Counting {
     fn config(&self, seed: u64) -> Config {
         let mut config = Config::new(seed, ["asker", "echo"].map(NodeConfig::new));
         config.link = LinkProfile {
-            delay: Delay::Uniform(Duration::from_millis(5), Duration::from_millis(120)),
+            delay: Delay::Uniform(Duration::from_millis(5), Duration::from_millis(49)),
             loss: Chance::from_percent(10),
             duplicate: Chance::from_percent(5),
             ..LinkProfile::default()
@@ -125,16 +133,16 @@ impl Workload for Counting {
     }
 
     fn world(&self, config: Config) -> World<Ping> {
-        let (echo, has_bug) = (config.nodes[1].addr(), self.has_bug);
+        let (echo, bug) = (config.nodes[1].addr(), self.0);
         let mut world = World::new(config, move |_, name, _| {
             let peer = (name == "asker").then_some(echo);
-            Ping { peer, has_bug, ..Ping::default() }
+            Ping { peer, bug, ..Ping::default() }
         });
         world.command(Time::from_millis(1), NodeIndex::new(0), ());
         world
     }
 
-    fn judge(&self, _: &World<Ping>) -> EachOnce {
+    fn judge(&self, _: u64, _: &World<Ping>) -> EachOnce {
         EachOnce::default()
     }
 
@@ -148,7 +156,12 @@ fn main() -> std::process::ExitCode {
         name: "ping",
         about: "Counts with a peer that says every number back",
         command: "cargo run --release -p sim-lab --example ping --",
-        plants: &[("any-answer", "takes any answer for the one that it waits for")],
+        plants: &[
+            ("any-answer", "takes any answer for the one that it waits for"),
+            ("gives-up", "asks three times for a number, and not again"),
+        ],
     };
-    sim_lab::main(&lab, |plant| Counting { has_bug: plant.is_some() })
+    sim_lab::main(&lab, |plant| {
+        Counting(plant.map(|plant| if plant == "gives-up" { Bug::GivesUp } else { Bug::AnyAnswer }))
+    })
 }

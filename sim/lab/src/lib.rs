@@ -97,7 +97,7 @@ impl<W: Workload, F: Fn(Option<&str>) -> W + Sync> Session<'_, F> {
     fn run(&self, args: &RunArgs) -> Result<Exit, Exit> {
         let workload = (self.workload)(self.plant.as_deref());
         let case = Case::of_seed(args.seed);
-        let outcome = self.play(&workload, &case, args.out.as_deref())?;
+        let outcome = self.play(&workload, self.plant.as_deref(), &case, args.out.as_deref())?;
         match args.format {
             Format::Human => print(&tell::human(self.lab.name, args.seed, &outcome))?,
             Format::Json => print(&format!("{}\n", tell::json(self.lab.name, args.seed, &outcome)))?,
@@ -119,7 +119,7 @@ impl<W: Workload, F: Fn(Option<&str>) -> W + Sync> Session<'_, F> {
     }
 
     /// Runs a case; with `dir`, its trace, its result and, when it fails, the case itself go there.
-    fn play(&self, workload: &W, case: &Case, dir: Option<&Path>) -> Result<Outcome, Exit> {
+    fn play(&self, workload: &W, plant: Option<&str>, case: &Case, dir: Option<&Path>) -> Result<Outcome, Exit> {
         let Some(dir) = dir else { return Ok(case.run(workload, Extras::default())) };
         let unwritten = |error: io::Error| {
             say(&format!("error: `{}` cannot be written to: {error}", dir.display()));
@@ -133,7 +133,7 @@ impl<W: Workload, F: Fn(Option<&str>) -> W + Sync> Session<'_, F> {
         written.and_then(|()| fs::rename(&part, dir.join("trace.jsonl"))).map_err(unwritten)?;
         let result = format!("{}\n", tell::json(self.lab.name, case.seed, &outcome));
         write_whole(&dir.join("result.json"), &result).map_err(unwritten)?;
-        if let Some(written) = Written::of(self.lab, self.plant.as_deref(), case, &outcome) {
+        if let Some(written) = Written::of(self.lab, plant, case, &outcome) {
             written.write(&dir.join("failure.json")).map_err(unwritten)?;
         }
         Ok(outcome)
@@ -188,9 +188,10 @@ impl<W: Workload, F: Fn(Option<&str>) -> W + Sync> Session<'_, F> {
         };
         let written = Written::read(self.lab, &args.file).map_err(usage)?;
         // What is said on the command line goes before what the file says: a fix is seen by leaving the bug out.
-        let workload = (self.workload)(self.plant.as_deref().or(written.plant.as_deref()));
+        let plant = self.plant.as_deref().or(written.plant.as_deref());
+        let workload = (self.workload)(plant);
         let case = written.case(&workload).map_err(|why| usage(format!("`{}`: {why}", args.file.display())))?;
-        let outcome = self.play(&workload, &case, args.out.as_deref())?;
+        let outcome = self.play(&workload, plant, &case, args.out.as_deref())?;
         let is_same_trace = format!("{:016x}", outcome.trace_hash) == written.trace_hash;
         let (answer, exit) = match &outcome.verdict {
             Err(broken) if broken.check == written.check && is_same_trace => ("same", Exit::Failed),
