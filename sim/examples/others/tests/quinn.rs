@@ -22,9 +22,9 @@ fn chunks_that_are_taken_for_being_in_order_are_seen() {
 }
 
 #[test]
-fn a_dial_that_only_the_idle_timeout_ends_is_seen() {
-    let text = QUINN.finds("patient", "0..50", "work-done", &folder("patient"));
-    assert!(text.contains("crashes (Power)"), "whom it dialled has forgotten it: {text}");
+fn a_connection_that_only_the_idle_timeout_ends_is_seen() {
+    let text = QUINN.finds("patient", "360..370", "work-done", &folder("patient"));
+    assert!(text.contains("client-2 stands still"), "an answer was long under way: {text}");
 }
 
 #[test]

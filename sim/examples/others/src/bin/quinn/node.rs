@@ -13,8 +13,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::OnceLock;
 
 const DIAL_AGAIN_AFTER: Duration = Duration::from_millis(500);
-/// A client that is not connected by then begins again. The idle timeout does not do that: it is at least three probe timeouts
-/// (RFC 9000, 10.1), and one answer that was long under way makes minutes of these.
+/// A client to whom nothing comes back for so long begins again. The idle timeout does not do that: it is at least three probe
+/// timeouts (RFC 9000, 10.1), and one answer that was long under way makes minutes of these.
 const GIVE_UP_AFTER: Duration = Duration::from_secs(5);
 
 /// A bug of the adapter, not of the crate.
@@ -56,6 +56,8 @@ pub(crate) struct Peer {
     connection: Connection,
     /// When its next timer runs out.
     due: Option<Instant>,
+    /// It was closed from here: that it is over is no news.
+    is_given_up: bool,
     streams: Streams,
 }
 
@@ -65,7 +67,7 @@ pub(crate) struct Node {
     /// Which of its works are done.
     done: Vec<bool>,
     dial_at: Option<Instant>,
-    /// When a dial that has not led to a connection by then is given up.
+    /// When a connection on which nothing has come back by then is given up.
     give_up_at: Option<Instant>,
     peers: BTreeMap<ConnectionHandle, Peer>,
     connections: u64,
@@ -138,7 +140,7 @@ impl Node {
         match self.endpoint.connect(moment(now), secrets::client(), socket(errand.server), "server") {
             Ok((handle, connection)) => {
                 self.add(handle, connection);
-                self.give_up_at = (self.plant != Some(Plant::Patient)).then_some(now + GIVE_UP_AFTER);
+                self.hope(now);
             }
             Err(error) => self.lost(now, error.to_string()),
         }
@@ -148,7 +150,7 @@ impl Node {
         let number = self.connections;
         self.connections += 1;
         let streams = Streams::new(self.plant == Some(Plant::Unordered));
-        self.peers.insert(handle, Peer { number, handle, connection, due: None, streams });
+        self.peers.insert(handle, Peer { number, handle, connection, due: None, is_given_up: false, streams });
     }
 
     fn lost(&mut self, now: Instant, reason: String) {
@@ -200,16 +202,21 @@ impl Node {
         }
     }
 
+    fn hope(&mut self, now: Instant) {
+        let is_waiting = self.done.contains(&false) && self.plant != Some(Plant::Patient);
+        self.give_up_at = is_waiting.then_some(now + GIVE_UP_AFTER);
+    }
+
     fn give_up(&mut self, now: Instant) {
-        let unconnected = self.peers.values_mut().filter(|peer| peer.connection.is_handshaking());
-        let unconnected: Vec<_> = unconnected.filter(|peer| !peer.connection.is_closed()).collect();
-        if unconnected.is_empty() {
+        let open: Vec<_> = self.peers.values_mut().filter(|peer| !peer.connection.is_closed()).collect();
+        if open.is_empty() {
             return;
         }
-        for peer in unconnected {
+        for peer in open {
             peer.connection.close(moment(now), VarInt::from_u32(0), Bytes::new());
+            peer.is_given_up = true;
         }
-        self.lost(now, "not connected in time".to_owned());
+        self.lost(now, "nothing came back".to_owned());
     }
 
     /// Lets every connection do what it can, until none can do more.
@@ -235,16 +242,24 @@ impl Node {
                 lost = Some(reason.to_string());
             }
         }
-        if let Some(reason) = lost {
+        if let Some(reason) = lost.filter(|_| !peer.is_given_up) {
             self.lost(now, reason);
         } else if !peer.connection.is_closed() {
             let works = self.errand.as_ref().map_or(&[][..], |errand| &errand.works);
             let is_client = self.errand.is_some();
-            moved |= peer.streams.serve(&mut peer.connection, peer.number, is_client.then_some((works, &self.done)), &mut self.events);
+            moved |= peer.streams.serve(
+                &mut peer.connection,
+                peer.number,
+                is_client.then_some((works, &self.done)),
+                &mut self.events,
+            );
             for event in &self.events {
                 if let Event::Done { work, .. } = event {
                     self.done[*work] = true;
                 }
+            }
+            if is_client && self.events.iter().any(|event| matches!(event, Event::Read { .. } | Event::Done { .. })) {
+                self.hope(now);
             }
         }
         let mut datagram = Vec::new();
