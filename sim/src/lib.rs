@@ -10,6 +10,7 @@
 //!   has an [`Address`](ledger::Address) in a [`Ledger`](ledger::Ledger) that can override it.
 //! - No wall clock, no thread, no floating point, no iteration over randomly hashed maps.
 
+pub mod capture;
 pub mod causes;
 mod clock;
 mod dice;
@@ -23,6 +24,7 @@ mod nemesis;
 mod numbers;
 mod pipe;
 pub mod schedule;
+mod segments;
 pub mod shrink;
 mod tap;
 mod time;
@@ -40,6 +42,7 @@ pub use fault::{Begin, Counts, CrashKind, Fault, Partitions, Planned};
 pub use link::{Burst, Directions, LinkProfile, PacketFate};
 pub use nemesis::Nemesis;
 pub use pipe::{PipeProfile, retransmission_after};
+pub use segments::Segments;
 pub use tap::{Flow, Injection, Tap};
 pub use time::Time;
 pub use trace::{Checkpoint, Kind, Record, Sink, digest};

@@ -16,6 +16,7 @@ mod tests;
 mod view;
 
 use crate::Time;
+use crate::capture::Capture;
 use crate::causes::Causes;
 use crate::fault::Planned;
 use crate::schedule::Queue;
@@ -130,6 +131,11 @@ where
         causes
     }
 
+    /// Tells `capture` of all that is put on the wire. To be asked for before the first run.
+    pub fn capture_to(&mut self, capture: Capture) {
+        self.net.capture_to(capture);
+    }
+
     /// Puts a tap on both directions between two nodes, in place of an earlier one.
     pub fn tap(&mut self, a: NodeIndex, b: NodeIndex, tap: Box<dyn Tap>) {
         self.net.tap(a, b, tap);
@@ -153,6 +159,7 @@ where
                 self.events_at_now = 0;
                 self.net.now = event.at;
             }
+            self.look_ahead();
             match event.what {
                 Event::Timer(node) => self.timer(node, event.order, watch),
                 Event::Deliver(delivery) => self.deliver(delivery, watch),
@@ -169,6 +176,18 @@ where
         }
         self.net.now = until.max(self.net.now);
         Stop::Reached
+    }
+
+    /// Reads early what the next event will ask for: with many nodes it is far from the processor, and on its way while
+    /// this event is handled.
+    #[inline]
+    fn look_ahead(&self) {
+        let node = match self.net.schedule.upcoming() {
+            Some(Event::Timer(node)) => *node,
+            Some(Event::Deliver(delivery)) => self.net.deliveries.get(*delivery).to,
+            _ => return,
+        };
+        core::hint::black_box(self.nodes[node as usize].state);
     }
 
     #[cold]

@@ -5,6 +5,7 @@ use super::story::{Moment, moments};
 use super::{Head, Told};
 use crate::cli::Exit;
 use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
+use crate::scenario::Scenario;
 use crate::scenario::units::Bytes;
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::World;
@@ -17,19 +18,28 @@ const TIMELINE_LAST: usize = 8;
 /// The last events before a failure.
 const TAIL_SHOWN: usize = 12;
 
+/// `200 nodes in 10 sites`.
+fn nodes_and_sites(scenario: &Scenario) -> String {
+    let nodes = count(scenario.nodes.len() as u64, "node");
+    match scenario.sites.len() as u64 {
+        0 => nodes,
+        sites => format!("{nodes} in {}", count(sites, "site")),
+    }
+}
+
 /// What is said before the run.
 pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
     let scenario = &head.scenario;
     let name = terminal.paint(Paint::Bold, &scenario.name);
     let hash = terminal.paint(Paint::Dim, &head.hash);
     let facts = [
-        count(scenario.nodes.len() as u64, "node"),
+        nodes_and_sites(scenario),
         count(scenario.work.len() as u64, "piece") + " of work",
         count(scenario.faults.len() as u64, "planned fault"),
         match head.world {
             World::Sim => format!("{} of virtual time", scenario.stop_at),
             World::Stack => format!("{} of virtual time, on simulated Ethernet", scenario.stop_at),
-            World::Tcp => format!("at most {} of real time", scenario.stop_at),
+            World::Tcp | World::Qemu => format!("at most {} of real time", scenario.stop_at),
         },
     ];
     let text = format!(
@@ -88,6 +98,7 @@ fn verdict_line(place: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Te
             run.trace_hash
         ),
         World::Tcp => format!("{ended} over real sockets, {} relayed", count(run.events, "packet")),
+        World::Qemu => format!("{ended} between virtual machines, {} relayed", count(run.events, "frame")),
     };
     let verdict = hang(&format!("{}  ", terminal.paint(paint, word)), word.len() + 2, &why, terminal.width());
     format!("{verdict}\n{}", hang("", 0, &facts, terminal.width()))
@@ -210,7 +221,7 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     let title = |text: &str| terminal.paint(Paint::Bold, text);
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
-        _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
+        _ if !head.world.is_simulated() => format!("{}  {command}", title("again:")),
         _ => {
             let line =
                 |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));

@@ -115,7 +115,7 @@ where
             messages: Messages::default(),
             trick: trick(attacker, scenario, devices),
         }));
-        for (a, b) in attacker.links() {
+        for (a, b) in attacker.links(&scenario.nodes) {
             world.tap(NodeIndex::new(a), NodeIndex::new(b), Box::new(OnLink(Rc::clone(&man))));
         }
         all.0.push(man);

@@ -3,10 +3,11 @@
 //! A node knows another by an address of the relay; what it sends there goes to the other from the address by which the
 //! other knows it. So the source of an announce is where its sender can be dialled.
 
+use super::super::medium::Medium;
+use super::super::site::NODES_TOKENS;
 use super::addresses::{ATTEMPTS, Addresses};
 use super::conn::{ACCEPTOR, Conn, DIALLER, State, tune};
-use super::medium::Medium;
-use ::sim::{Config, Time};
+use ::sim::{Config, Segments, Time};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
@@ -16,8 +17,6 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, SocketAddrV4};
 
-/// Tokens below are of nodes' processes.
-pub(super) const TOKENS_FROM: usize = 1 << 8;
 const LISTENERS_FROM: usize = 1 << 12;
 const CONNS_FROM: usize = 1 << 16;
 /// Connections at a time; a further one is reset.
@@ -32,6 +31,7 @@ pub(super) struct Relay {
     pub(super) medium: Medium,
     pub(super) addresses: Addresses,
     nodes: u32,
+    segments: Segments,
     registry: Registry,
     /// By viewer and node: see [`Addresses::seen`].
     datagrams: Vec<UdpSocket>,
@@ -82,7 +82,7 @@ impl Relay {
         let nodes = config.nodes.len() as u32;
         let (addresses, mut datagrams, mut listeners) = claim(nodes)?;
         for (place, socket) in datagrams.iter_mut().enumerate() {
-            registry.register(socket, Token(TOKENS_FROM + place), Interest::READABLE)?;
+            registry.register(socket, Token(NODES_TOKENS + place), Interest::READABLE)?;
         }
         for (place, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener, Token(LISTENERS_FROM + place), Interest::READABLE)?;
@@ -91,6 +91,7 @@ impl Relay {
             medium: Medium::new(config),
             addresses,
             nodes,
+            segments: Segments::new(config.nodes.iter().map(|node| node.segments.as_slice())),
             registry,
             numbers: vec![0; datagrams.len()],
             datagrams,
@@ -122,7 +123,7 @@ impl Relay {
                 }
             }
             token @ LISTENERS_FROM.. => self.accept(now, token - LISTENERS_FROM),
-            token => self.receive(now, token - TOKENS_FROM),
+            token => self.receive(now, token - NODES_TOKENS),
         }
     }
 
@@ -143,7 +144,9 @@ impl Relay {
             self.numbers[place] += 1;
             let bytes = self.buffer[..length].to_vec();
             if from == to {
-                for to in (0..self.nodes).filter(|to| *to != from) {
+                let mut reached = Vec::new();
+                self.segments.reach(from, &mut reached);
+                for to in reached {
                     self.launch(now, (from, to), true, number, &bytes);
                 }
             } else {
