@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Its path.
-pub struct Program(pub &'static str);
+pub(crate) struct Program(pub(crate) &'static str);
 
 /// A folder of one test's own, empty.
-pub fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
     if dir.exists() {
         std::fs::remove_dir_all(&dir).expect("it is ours");
@@ -18,13 +18,13 @@ pub fn folder(name: &str) -> PathBuf {
 
 impl Program {
     /// Exit code, stdout, stderr.
-    pub fn run(&self, dir: &Path, arguments: &[&str]) -> (i32, String, String) {
+    pub(crate) fn run(&self, dir: &Path, arguments: &[&str]) -> (i32, String, String) {
         let done = Command::new(self.0).args(arguments).current_dir(dir).output().expect("it was built");
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("it writes text");
         (done.status.code().expect("no signal ended it"), text(done.stdout), text(done.stderr))
     }
 
-    pub fn holds(&self, seeds: &str) {
+    pub(crate) fn holds(&self, seeds: &str) {
         let (code, out, err) = self.run(&folder("holds"), &["sweep", "--seeds", seeds]);
         assert_eq!(code, 0, "{out}{err}");
         for misfortune in ["packets-lost", "packets-corrupted", "crashes", "partitions", "pauses", "clock-changes"] {
@@ -32,7 +32,7 @@ impl Program {
         }
     }
 
-    pub fn is_deterministic(&self, seeds: &[&str]) {
+    pub(crate) fn is_deterministic(&self, seeds: &[&str]) {
         for seed in seeds {
             let (code, out, _) = self.run(&folder("deterministic"), &["diff", "--seed", seed]);
             assert_eq!(code, 0, "{out}");
@@ -40,7 +40,7 @@ impl Program {
     }
 
     /// A sweep finds what is planted, by this check; it is made small and fails again. What is left of it, in words.
-    pub fn finds(&self, plant: &str, seeds: &str, check: &str, dir: &Path) -> String {
+    pub(crate) fn finds(&self, plant: &str, seeds: &str, check: &str, dir: &Path) -> String {
         let sweep = ["--plant", plant, "sweep", "--seeds", seeds, "--until-failures", "1", "--format", "json"];
         let (code, out, err) = self.run(dir, &sweep);
         assert_eq!(code, 1, "{out}{err}");
