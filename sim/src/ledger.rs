@@ -3,6 +3,7 @@
 //! Scenario, seed and ledger are a whole run. Entries can be taken out one by one, which is what shrinking does. What is
 //! left to the seed alone: how long acknowledgements take, and the sizes of chunks and rooms.
 
+mod named;
 mod realign;
 
 use crate::disk::{CrashFate, StoreFate};
@@ -11,6 +12,8 @@ use crate::{NodeIndex, Time};
 use machine::Duration;
 use realign::Realign;
 use std::collections::BTreeMap;
+
+pub use named::{Decided, Interrupted, Named, NamedEntry, Names, Packet};
 
 /// What a decision was about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -14,6 +14,7 @@ const NEVER_BELOW_NO_STD: &[&str] = &["std", "getrandom", "parking_lot", "instan
 const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("machine", &[]),
     ("sim", &["machine"]),
+    ("sim-lab", &["sim"]),
     ("toys", &["machine"]),
     ("fabric", &["machine"]),
     ("shim-tcp", &["machine"]),

@@ -48,7 +48,7 @@ pub(crate) fn replay(capsule: &Capsule, play: &Player<'_>) -> Replayed {
 }
 
 fn realigning(capsule: &Capsule) -> Ledger {
-    Ledger::realigning(capsule.misfortunes.iter().filter_map(|entry| entry.entry(&capsule.scenario)))
+    Ledger::realigning(capsule.misfortunes.iter().filter_map(|entry| entry.entry(&*capsule.scenario)))
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use super::hosts::host_of;
 use crate::disk::DiskProfile;
 use crate::fate::{Chance, NameHash};
-use crate::fault::Planned;
+use crate::fault::{Fault, Planned};
 use crate::ledger::Ledger;
 use crate::link::LinkProfile;
 use crate::pipe::PipeProfile;
@@ -117,4 +117,35 @@ impl Config {
             reseed_at: None,
         }
     }
+
+    /// The same without all that a ledger can bring back one by one. Delays, rates and the plan stay; links and disks that
+    /// the plan changes are calm too.
+    #[must_use]
+    pub fn calm(mut self) -> Self {
+        self.link = calm_link(self.link);
+        for (.., link) in &mut self.links {
+            *link = calm_link(*link);
+        }
+        self.pipes = PipeProfile { refuse: Chance::NEVER, silent: Chance::NEVER, reset: Chance::NEVER, ..self.pipes };
+        for node in &mut self.nodes {
+            node.disk = calm_disk(node.disk);
+        }
+        for planned in &mut self.plan {
+            match &mut planned.fault {
+                Fault::Link { profile, .. } => *profile = calm_link(*profile),
+                Fault::Disk(_, disk) => *disk = calm_disk(*disk),
+                _ => {}
+            }
+        }
+        self
+    }
+}
+
+const fn calm_link(link: LinkProfile) -> LinkProfile {
+    let never = Chance::NEVER;
+    LinkProfile { loss: never, burst: None, duplicate: never, reorder: never, corrupt: never, truncate: never, ..link }
+}
+
+const fn calm_disk(disk: DiskProfile) -> DiskProfile {
+    DiskProfile { fail: Chance::NEVER, torn: Chance::NEVER, rot: Chance::NEVER, ..disk }
 }

@@ -5,11 +5,9 @@
 //! scenario in it has the shape of a scenario file and is read by the same reader. See `docs/failures.md`.
 
 mod calm;
-mod entry;
 mod fingerprint;
 
 pub(crate) use calm::calm;
-pub(crate) use entry::{Decided, Named, NamedEntry};
 pub(crate) use fingerprint::Fingerprint;
 
 use crate::cli::BUILD;
@@ -17,7 +15,7 @@ use crate::nemesis::Limits;
 use crate::scenario::{self, Scenario};
 use crate::worlds::SuiteKind;
 use crate::worlds::sim::Run;
-use ::sim::ledger::Ledger;
+use ::sim::ledger::{Ledger, NamedEntry};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};

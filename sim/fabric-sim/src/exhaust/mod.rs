@@ -8,7 +8,7 @@
 
 pub(crate) mod points;
 
-use crate::capsule::{Capsule, NamedEntry};
+use crate::capsule::Capsule;
 use crate::nemesis::{self, Limits};
 use crate::oracles::Outcome;
 use crate::scenario::Scenario;
@@ -18,7 +18,7 @@ use crate::sweep::{Batch, Line};
 use crate::worlds::SuiteKind;
 use crate::worlds::sim::{Extras, Run};
 use ::sim::fate::Key;
-use ::sim::ledger::Ledger;
+use ::sim::ledger::{Ledger, NamedEntry};
 use points::{LASTS, Point};
 use std::rc::Rc;
 

@@ -9,7 +9,7 @@
 mod memory;
 mod reached;
 
-use crate::capsule::{Capsule, NamedEntry, overriding};
+use crate::capsule::{Capsule, overriding};
 use crate::exhaust::last_due;
 use crate::exhaust::points::{self, LASTS, Point};
 use crate::nemesis::{self, Limits, Mode};
@@ -19,7 +19,7 @@ use crate::sweep::{Batch, Line};
 use crate::worlds::SuiteKind;
 use crate::worlds::sim::{Extras, Run};
 use ::sim::fate::Key;
-use ::sim::ledger::{Address, Entry};
+use ::sim::ledger::{Address, Entry, NamedEntry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 use std::sync::{Mutex, OnceLock, PoisonError};

@@ -4,7 +4,7 @@
 //! All points draw from the same seeds, so that two of them differ by what happened between them and not by their luck. Half of the points
 //! are evenly apart; the others go, one after the other, to the middle of where the share changes most.
 
-use crate::capsule::{Fingerprint, NamedEntry, overriding};
+use crate::capsule::{Fingerprint, overriding};
 use crate::nemesis::Limits;
 use crate::scenario::Scenario;
 use crate::shrink::Candidate;
@@ -12,7 +12,7 @@ use crate::sweep::{Batch, Line, Tally};
 use crate::worlds::sim::{Extras, Run};
 use ::sim::Time;
 use ::sim::fate::Key;
-use ::sim::ledger::{Address, Ledger};
+use ::sim::ledger::{Address, Ledger, NamedEntry};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 

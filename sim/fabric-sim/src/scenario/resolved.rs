@@ -5,6 +5,8 @@
 use super::units::{BitRate, Bytes, Delay, Nanos, Percent, Range, Skew};
 use crate::attacker::{Conduct, TapKind};
 use crate::worlds::World;
+use ::sim::NodeIndex;
+use ::sim::ledger::Names;
 use scenario_actor::{Expect, MarkKind};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
@@ -291,5 +293,16 @@ impl Scenario {
     pub(crate) fn work_title(&self, id: usize) -> String {
         let work = &self.work[id];
         format!("{} -> {}/{}", self.node_name(work.from), self.node_name(work.to), work.service)
+    }
+}
+
+impl Names for Scenario {
+    fn name(&self, node: NodeIndex) -> &str {
+        self.nodes.get(node.as_usize()).map_or("", |node| &node.name)
+    }
+
+    fn find(&self, name: &str) -> Option<NodeIndex> {
+        let place = self.nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok()?;
+        Some(NodeIndex::new(place as NodeId))
     }
 }

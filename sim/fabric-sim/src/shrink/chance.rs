@@ -2,11 +2,11 @@
 //! timeline where the failure stays the same.
 
 use super::Search;
-use super::ddmin::ddmin;
-use crate::capsule::{Decided, Named, NamedEntry, calm, misfortunes};
+use crate::capsule::{calm, misfortunes};
 use crate::scenario::resolved::{Begin, Fault, NodeId, What};
 use crate::scenario::units::Nanos;
-use ::sim::ledger::Ledger;
+use ::sim::ledger::{Decided, Ledger, Named, NamedEntry};
+use ::sim::shrink::ddmin;
 
 const MILLI: u64 = 1_000_000;
 

@@ -7,17 +7,16 @@
 //! the failure would be another one of the same name.
 
 mod chance;
-mod ddmin;
 mod edit;
 mod parts;
 
-use crate::capsule::{Fingerprint, NamedEntry, overriding};
+use crate::capsule::{Fingerprint, overriding};
 use crate::nemesis::Limits;
 use crate::replay::Player;
 use crate::scenario::units::Nanos;
 use crate::scenario::{self, Scenario};
 use crate::worlds::sim::Run;
-use ::sim::ledger::Ledger;
+use ::sim::ledger::{Ledger, NamedEntry};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 

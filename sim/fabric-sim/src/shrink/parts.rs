@@ -1,12 +1,12 @@
 //! What a scenario can do without, from the largest part to the smallest.
 
 use super::Search;
-use super::ddmin::ddmin;
 use super::edit::{keep_nodes, smaller_sides};
 use crate::nemesis::Limits;
 use crate::scenario::resolved::{Begin, Disk, Fault, Link, NodeId, Perturb, Pipes, What};
 use crate::scenario::units::{Bytes, Delay, Nanos, Percent, Range, Skew};
 use crate::scenario::{MESSAGE_DEFAULT, Scenario};
+use ::sim::shrink::ddmin;
 use std::collections::BTreeMap;
 
 const MILLI: u64 = 1_000_000;

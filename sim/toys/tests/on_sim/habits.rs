@@ -5,8 +5,7 @@ use sim::{Chance, Config, Perturb, PipeProfile, Time};
 use toys::testing::{Awkward, Habits};
 use toys::{echo, stop_wait};
 
-use crate::nemesis;
-use crate::swarm::{DEADLINE, echo_of, stop_wait_of};
+use crate::swarm::{DEADLINE, config_of, echo_of, stop_wait_of};
 use crate::worlds::{EchoToy, StopWaitToy, Toy, run};
 
 fn one_flow() -> StopWaitToy {
@@ -113,7 +112,7 @@ fn every_habit_survives_the_nemesis() {
 }
 
 fn survives<T: Toy>(seed: u64, toy: &T, habits: Habits) {
-    let mut config = nemesis::config(seed, &toy.names(), T::HUB);
+    let mut config = config_of(seed, toy);
     // Drawn for each segment, and a habit may make one of every byte. Planned resets stay.
     config.pipes.reset = Chance::NEVER;
     let outcome = run(toy, config, DEADLINE, move |_, _, node| Awkward::new(node, habits));

@@ -2,9 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
-mod dice;
 mod habits;
-mod nemesis;
 mod planted;
 mod swarm;
 mod worlds;

@@ -1,11 +1,9 @@
 //! A thousand seeds of every misfortune: nothing wrong happens, and once the faults have healed all work gets done.
 
 use machine::{Addr, Host};
-use sim::{Counts, Time};
+use sim::{Config, Counts, Dice, Nemesis, Time};
 use toys::{echo, stop_wait};
 
-use crate::dice::Dice;
-use crate::nemesis;
 use crate::worlds::{EchoToy, Outcome, StopWaitToy, Toy, run};
 
 const SEEDS: u64 = 1_000;
@@ -26,7 +24,7 @@ pub(crate) fn echo_of(seed: u64) -> EchoToy {
     let mut dice = Dice::new(seed, "work");
     let nobody = Addr::new(Host::new([0; 16]), 0);
     let clients = (0..dice.within(1, 3)).map(|client| echo::Config {
-        bytes_max: *dice.pick(&[0, 1, 16, 64, 256]),
+        bytes_max: *dice.pick(&[0, 1, 16, 64, 256]).unwrap(),
         window: dice.within(1, 8) as u32,
         dial_timeout: dice.millis(500, 5_000),
         stall_timeout: dice.millis(2_000, 10_000),
@@ -36,8 +34,13 @@ pub(crate) fn echo_of(seed: u64) -> EchoToy {
     EchoToy(clients.collect())
 }
 
+/// A world for `toy`, in which whatever can go wrong may; what its hub stores must not rot.
+pub(crate) fn config_of<T: Toy>(seed: u64, toy: &T) -> Config {
+    Nemesis { hub: Some(T::HUB.to_owned()), rot: true, ..Nemesis::default() }.config(seed, &toy.names())
+}
+
 pub(crate) fn run_swarm<T: Toy>(seed: u64, toy: &T) -> Outcome<T::Event> {
-    run(toy, nemesis::config(seed, &toy.names(), T::HUB), DEADLINE, |_, _, node| node)
+    run(toy, config_of(seed, toy), DEADLINE, |_, _, node| node)
 }
 
 /// Runs every seed; the misfortunes of all of them.

@@ -4,11 +4,10 @@ mod echo;
 mod stop_wait;
 
 use machine::{Input, Instant, Machine, PipeId};
-use sim::{Begin, Chance, Config, CrashKind, Fault, NodeIndex, Planned, Time};
+use sim::{Begin, Chance, Config, CrashKind, Dice, Fault, NodeIndex, Planned, Time};
 use toys::outbox::Action;
 use toys::testing::{Tamper, Tampered};
 
-use crate::dice::Dice;
 use crate::worlds::{Toy, run};
 
 /// Seeds in which a fault may hide before it counts as missed.
@@ -36,7 +35,7 @@ fn config<T: Toy>(seed: u64, toy: &T) -> Config {
     }
     for _ in 0..3 {
         let begin = Begin::At(Time::from_millis(dice.within(50, 2_000)));
-        let fault = Fault::Crash { node: hub, kind: *dice.pick(&[CrashKind::Power, CrashKind::Process]) };
+        let fault = Fault::Crash { node: hub, kind: *dice.pick(&[CrashKind::Power, CrashKind::Process]).unwrap() };
         config.plan.push(Planned { begin, lasts: Some(dice.millis(10, 500)), fault });
     }
     config

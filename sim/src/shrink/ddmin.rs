@@ -1,8 +1,8 @@
-//! Delta debugging (Zeller and Hildebrandt, 2002): the fewest items with which a test still fails. Knows no scenarios.
+//! Delta debugging (Zeller and Hildebrandt, 2002): the fewest items with which a test still fails. Knows no runs.
 
 /// Takes items out in ever smaller chunks, as long as `still_fails` says that the rest will do. No single item of what is
 /// left can go, unless `still_fails` has begun to refuse everything.
-pub(super) fn ddmin<T: Clone>(items: &[T], mut still_fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
+pub fn ddmin<T: Clone>(items: &[T], mut still_fails: impl FnMut(&[T]) -> bool) -> Vec<T> {
     let mut left = items.to_vec();
     let mut chunk = left.len();
     while chunk > 0 {

@@ -1,27 +1,51 @@
 //! One decision of a ledger as JSON: with names, since a node's place changes when another is taken out.
 
-use crate::scenario::Scenario;
-use ::sim::ledger::{Address, Decision, Entry};
-use ::sim::{CrashFate, NodeIndex, PacketFate, StoreFate, Time};
+use super::{Address, Decision, Entry};
+use crate::{CrashFate, NodeIndex, PacketFate, StoreFate, Time};
 use machine::Duration;
 use serde::{Deserialize, Serialize};
 
-/// See the module.
+/// Whose places names are for.
+pub trait Names {
+    /// The name of the node at this place; empty when there is none.
+    fn name(&self, node: NodeIndex) -> &str;
+
+    /// The place of the node with this name.
+    fn find(&self, name: &str) -> Option<NodeIndex>;
+}
+
+/// The names of a world, in order: [`World::names`](crate::World::names).
+impl Names for [String] {
+    fn name(&self, node: NodeIndex) -> &str {
+        self.get(node.as_usize()).map_or("", String::as_str)
+    }
+
+    fn find(&self, name: &str) -> Option<NodeIndex> {
+        let place = self.binary_search_by(|other| other.as_str().cmp(name)).ok()?;
+        Some(NodeIndex::new(place as u32))
+    }
+}
+
+/// An [`Entry`] with the names of its nodes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NamedEntry {
-    pub(crate) at_ns: u64,
-    pub(crate) what: Named,
+pub struct NamedEntry {
+    /// When, in nanoseconds since the start of the run.
+    pub at_ns: u64,
+    /// What was decided on.
+    pub what: Named,
     length: u32,
     /// 16 hex digits.
     digest: String,
-    pub(crate) decision: Decided,
+    /// What was decided.
+    pub decision: Decided,
 }
 
 /// What was decided on. The fields are those of [`Address`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Named {
+#[expect(missing_docs, reason = "each is the one of `Address` that has its name")]
+pub enum Named {
     Datagram { from: String, to: String, number: u64 },
     Group { from: String, to: String, number: u64 },
     Segment { dialler: String, acceptor: String, dial: u64, forward: bool, number: u64, attempt: u32 },
@@ -36,7 +60,8 @@ pub(crate) enum Named {
 /// What was decided: [`Decision`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Decided {
+#[expect(missing_docs, reason = "each is the one of `Decision` that has its name")]
+pub enum Decided {
     Packet(Packet),
     /// How long it takes; null when it is lost.
     Segment(Option<u64>),
@@ -53,8 +78,10 @@ pub(crate) enum Decided {
 /// What a crash left of a write: [`CrashFate`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(crate) enum Interrupted {
+pub enum Interrupted {
+    /// The new value.
     Kept,
+    /// The old value.
     Lost,
     /// So many bytes of the new value.
     Torn(u32),
@@ -63,10 +90,11 @@ pub(crate) enum Interrupted {
 /// [`PacketFate`], of which most is usually left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-pub(crate) struct Packet {
+pub struct Packet {
     delay_ns: u64,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
-    pub(crate) lost: bool,
+    /// It does not arrive.
+    pub lost: bool,
     #[serde(skip_serializing_if = "core::ops::Not::not")]
     reordered: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -77,11 +105,25 @@ pub(crate) struct Packet {
     truncated_to: Option<u32>,
 }
 
+impl Packet {
+    /// What befell the packet besides its delay and its loss, in words.
+    pub fn misfortunes(&self) -> Vec<&'static str> {
+        let all = [
+            (self.reordered, "held back"),
+            (self.duplicate_ns.is_some(), "duplicated"),
+            (self.flipped_bit.is_some(), "corrupted"),
+            (self.truncated_to.is_some(), "truncated"),
+        ];
+        all.into_iter().filter(|(is_so, _)| *is_so).map(|(_, name)| name).collect()
+    }
+}
+
 impl NamedEntry {
-    pub(crate) fn of(entry: &Entry, scenario: &Scenario) -> Self {
+    /// With the names that its nodes have.
+    pub fn of(entry: &Entry, names: &(impl Names + ?Sized)) -> Self {
         Self {
             at_ns: entry.at.as_nanos(),
-            what: Named::of(entry.address, scenario),
+            what: Named::of(entry.address, names),
             length: entry.length,
             digest: format!("{:016x}", entry.digest),
             decision: Decided::of(entry.decision),
@@ -89,9 +131,9 @@ impl NamedEntry {
     }
 
     /// As the simulator has it; `None` when a node that it names is not there.
-    pub(crate) fn entry(&self, scenario: &Scenario) -> Option<Entry> {
+    pub fn entry(&self, names: &(impl Names + ?Sized)) -> Option<Entry> {
         Some(Entry {
-            address: self.what.address(scenario)?,
+            address: self.what.address(names)?,
             at: Time::from_nanos(self.at_ns),
             length: self.length,
             digest: u64::from_str_radix(&self.digest, 16).ok()?,
@@ -101,8 +143,8 @@ impl NamedEntry {
 }
 
 impl Named {
-    fn of(address: Address, scenario: &Scenario) -> Self {
-        let name = |node: NodeIndex| scenario.node_name(node.as_usize() as u32).to_owned();
+    fn of(address: Address, names: &(impl Names + ?Sized)) -> Self {
+        let name = |node: NodeIndex| names.name(node).to_owned();
         match address {
             Address::Datagram { from, to, number } => Self::Datagram { from: name(from), to: name(to), number },
             Address::Group { from, to, number } => Self::Group { from: name(from), to: name(to), number },
@@ -124,11 +166,8 @@ impl Named {
         }
     }
 
-    fn address(&self, scenario: &Scenario) -> Option<Address> {
-        let find = |name: &String| {
-            let place = scenario.nodes.binary_search_by(|node| node.name.cmp(name)).ok()?;
-            Some(NodeIndex::new(place as u32))
-        };
+    fn address(&self, names: &(impl Names + ?Sized)) -> Option<Address> {
+        let find = |name: &String| names.find(name);
         Some(match *self {
             Self::Datagram { ref from, ref to, number } => {
                 Address::Datagram { from: find(from)?, to: find(to)?, number }
@@ -207,7 +246,7 @@ impl Decided {
 mod tests {
     use super::*;
 
-    /// One entry of each kind, between the nodes of the bench scenario.
+    /// One entry of each kind, between the first and the last of three nodes.
     fn entries() -> Vec<Entry> {
         let (a, b) = (NodeIndex::new(0), NodeIndex::new(2));
         let (dialler, acceptor, dial, forward, number, attempt) = (a, b, 3, true, 4, 5);
@@ -242,11 +281,11 @@ mod tests {
 
     #[test]
     fn every_kind_of_decision_survives_being_written() {
-        let scenario = crate::scenario::load(std::path::Path::new("tests/scenarios/bench.toml"), &[]).unwrap();
+        let names = ["a", "b", "c"].map(str::to_owned);
         for entry in entries() {
-            let text = serde_json::to_string(&NamedEntry::of(&entry, &scenario)).unwrap();
+            let text = serde_json::to_string(&NamedEntry::of(&entry, &names[..])).unwrap();
             let read: NamedEntry = serde_json::from_str(&text).unwrap();
-            assert_eq!(read.entry(&scenario), Some(entry), "{text}");
+            assert_eq!(read.entry(&names[..]), Some(entry), "{text}");
         }
     }
 }
