@@ -117,7 +117,7 @@ impl<'a> Forks<'a> {
         let scenario = Rc::new(self.scenario.clone());
         let seed = Key::root(self.seed).named("fork").number(fork).draw(0);
         let until = |entry: &&NamedEntry| {
-            let address = entry.entry(&scenario).map(|entry| entry.address);
+            let address = entry.entry(&*scenario).map(|entry| entry.address);
             address.and_then(|address| self.met.get(&address)).is_some_and(|met| *met < at)
         };
         let kept: Vec<_> = self.overrides.iter().filter(until).cloned().collect();
