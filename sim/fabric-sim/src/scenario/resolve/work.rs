@@ -1,14 +1,15 @@
 //! Who does what with whom, and whether it can end as expected.
 
 use super::names::{Names, is_name};
+use super::nodes::methods;
 use super::{required, value};
 use crate::scenario::file::{File, WorkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, did_you_mean};
-use crate::scenario::resolved::{Node, NodeId, Work};
+use crate::scenario::resolved::{Act, Node, NodeId, Work};
 use crate::scenario::source::Sources;
 use crate::scenario::units::{Bytes, Nanos, Range};
-use scenario_actor::Expect;
+use scenario_actor::{Call, Expect};
 
 /// The wire contract allows each side of a session 128 streams.
 const STREAMS_MAX: u32 = 128;
@@ -16,19 +17,24 @@ const STREAMS_MAX: u32 = 128;
 const WORK_BYTES_MAX: u64 = 1 << 40;
 /// A message is held in memory whole.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
+/// What either service that answers calls takes.
+const BODY_BYTES_MAX: usize = 64;
 /// More pieces of work than this are a mistake.
 const WORK_MAX: usize = 100_000;
 pub(crate) const PRIORITY_DEFAULT: u32 = 3;
 pub(crate) const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
 
-pub(super) fn resolve(
-    file: &File,
-    names: &Names,
-    nodes: &[Node],
-    stop_at: Nanos,
-    sources: &Sources,
-    problems: &mut Problems,
-) -> Vec<Work> {
+/// What work rests on.
+pub(super) struct Base<'a> {
+    pub(super) names: &'a Names,
+    pub(super) nodes: &'a [Node],
+    pub(super) acts: &'a [Act],
+    pub(super) stop_at: Nanos,
+    pub(super) sources: &'a Sources,
+}
+
+pub(super) fn resolve(file: &File, base: &Base<'_>, problems: &mut Problems) -> Vec<Work> {
+    let Base { names, nodes, stop_at, sources, .. } = *base;
     let mut all = Vec::new();
     for section in file.work.iter().flatten() {
         let Some((from, work)) = one(section, names, nodes, stop_at, problems) else { continue };
@@ -37,7 +43,7 @@ pub(super) fn resolve(
         for node in from {
             let work = Work { from: node, ..work.clone() };
             check_time(&work, section, nodes, stop_at, problems);
-            check_outcome(&work, section, nodes, problems);
+            check_outcome(&work, section, base, problems);
             all.extend(core::iter::repeat_n(work, streams));
         }
         if all.len() > WORK_MAX {
@@ -75,9 +81,48 @@ fn one(
     if workers.is_empty() && names.find(&from.value) == Some(to) {
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
     }
-    let expect = expect.unwrap_or(usual(&service));
-    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect, place: String::new() };
+    let call = call(section, &service, problems);
+    let expect = expect.unwrap_or(if call.is_some() { Expect::Answered } else { usual(&service) });
+    let work =
+        Work { at: at.value, from: to, to, service, bytes, message, priority, expect, call, place: String::new() };
     Some((workers, work))
+}
+
+/// What is called, if it is a call.
+fn call(section: &WorkSection, service: &str, problems: &mut Problems) -> Option<Call> {
+    let known = methods(service);
+    let Some(method) = &section.call else {
+        if let Some(lost) = &section.body {
+            problems.at(lost.span, "only a call has a body", "there is no `call` here");
+        }
+        let says_how_it_ends = section.expect.as_ref().is_some_and(|expect| expect.value != "answered");
+        if let Some(open) = section.open.as_ref().filter(|_| !known.is_empty() && !says_how_it_ends) {
+            let problem = problems.at(open.span, format!("`{service}` is there to be called"), "no `call`");
+            problem.fix(format!("add `call = \"{}\"`", known[0]));
+        }
+        return None;
+    };
+    let sends = [
+        section.send.as_ref().map(|send| send.span),
+        section.chunk.as_ref().map(|chunk| chunk.span),
+        section.priority.as_ref().map(|priority| priority.span),
+        section.streams.as_ref().map(|streams| streams.span),
+    ];
+    for span in sends.into_iter().flatten() {
+        problems.at(span, "a call has its `body`, and shares a stream with others", "not for a call");
+    }
+    if known.is_empty() {
+        problems.at(method.span, format!("`{service}` answers no calls"), "call `samgrd` or `bundlemgrd`");
+    }
+    if !is_name(&method.value) {
+        problems.at(method.span, "a method's name is 1 to 64 letters, digits, `-` and `_`", "not a name");
+        return None;
+    }
+    let body = section.body.as_ref().map(|body| body.value.clone()).unwrap_or_default();
+    if let Some(long) = section.body.as_ref().filter(|body| body.value.len() > BODY_BYTES_MAX) {
+        problems.at(long.span, format!("a request has at most {BODY_BYTES_MAX} bytes"), "too long");
+    }
+    Some(Call { method: method.value.clone(), body })
 }
 
 /// The node and the service of `hub/echo`.
@@ -113,13 +158,15 @@ pub(crate) fn usual(service: &str) -> Expect {
 }
 
 fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {
-    const NAMES: [&str; 4] = ["echoed", "delivered", "opened", "denied"];
+    const NAMES: [&str; 6] = ["echoed", "delivered", "opened", "answered", "denied", "untrusted"];
     let written = section.expect.as_ref()?;
     match written.value.as_str() {
         "echoed" => Some(Expect::Echoed),
         "delivered" => Some(Expect::Delivered),
         "opened" => Some(Expect::Opened),
+        "answered" => Some(Expect::Answered),
         "denied" => Some(Expect::Denied),
+        "untrusted" => Some(Expect::Untrusted),
         other => {
             let problem = problems.at(written.span, format!("`{other}` is not an outcome"), "unknown");
             problem.fix(did_you_mean(other, NAMES.into_iter()));
@@ -163,24 +210,53 @@ fn check_time(work: &Work, section: &WorkSection, nodes: &[Node], stop_at: Nanos
 }
 
 /// What policy says must be what is expected: otherwise the file contradicts itself.
-fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &mut Problems) {
+fn check_outcome(work: &Work, section: &WorkSection, base: &Base<'_>, problems: &mut Problems) {
     let Some(open) = &section.open else { return };
+    let nodes = base.nodes;
     let (from, to) = (&nodes[work.from as usize], &nodes[work.to as usize]);
     let (from_name, to_name, service) = (&from.name, &to.name, &work.service);
     let trusts = |node: &Node, peer: NodeId| node.trusts.as_ref().is_none_or(|trusted| trusted.contains(&peer));
-    if !trusts(from, work.to) || !trusts(to, work.from) {
+    let span = section.expect.as_ref().map_or(open.span, |expect| expect.span);
+    // Where trust changes on the way, only the run shows what it is.
+    let both = [(work.from, work.to), (work.to, work.from)];
+    let changes = base.acts.iter().any(|act| act.deed.peer().is_some_and(|peer| both.contains(&(act.on, peer))));
+    if work.expect == Expect::Untrusted {
+        if !changes && trusts(to, work.from) {
+            problems.at(span, format!("`{to_name}` trusts `{from_name}`"), "so it will have a session");
+        }
+        return;
+    }
+    if !changes && (!trusts(from, work.to) || !trusts(to, work.from)) {
         let message = format!("no session joins `{from_name}` and `{to_name}`: one does not trust the other");
         problems.at(open.span, message, "cannot be opened").fix("add it to `trusts`");
         return;
     }
-    let allowed = to.allow.iter().any(|(peer, allowed)| *peer == work.from && allowed == service);
-    let span = section.expect.as_ref().map_or(open.span, |expect| expect.span);
+    let method = work.call.as_ref().map(|call| format!("{service}/{}", call.method));
+    let names = |allowed: &String| allowed == service || Some(allowed) == method.as_ref();
+    let allowed = to.allow.iter().any(|(peer, allowed)| *peer == work.from && names(allowed));
     match (work.expect, allowed) {
         (Expect::Denied, true) => {
             let message = format!("`{to_name}` allows `{from_name}` to open `{service}`");
             problems.at(span, message, "so it will not be denied");
         }
-        (Expect::Echoed | Expect::Delivered | Expect::Opened, false) => {
+        (Expect::Answered, true) if work.call.is_none() => {
+            problems.at(span, "only a call is answered", "there is no `call` here");
+        }
+        (Expect::Echoed | Expect::Delivered | Expect::Opened, _) if work.call.is_some() => {
+            problems.at(span, "a call is `answered` or `denied`", "not an end of a call");
+        }
+        (Expect::Answered, true)
+            if !methods(service)
+                .iter()
+                .any(|known| Some(*known) == section.call.as_ref().map(|call| call.value.as_str())) =>
+        {
+            let problem = problems.at(span, format!("`{service}` has no such method"), "so it will not be answered");
+            problem.fix(did_you_mean(
+                &section.call.as_ref().map(|call| call.value.clone()).unwrap_or_default(),
+                methods(service).iter().copied(),
+            ));
+        }
+        (Expect::Echoed | Expect::Delivered | Expect::Opened | Expect::Answered, false) => {
             let why = if to.serves.contains(service) { "does not allow" } else { "does not serve" };
             let message = match why {
                 "does not serve" => format!("`{to_name}` does not serve `{service}`"),
