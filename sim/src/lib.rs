@@ -10,6 +10,7 @@
 //!   has an [`Address`](ledger::Address) in a [`Ledger`](ledger::Ledger) that can override it.
 //! - No wall clock, no thread, no floating point, no iteration over randomly hashed maps.
 
+pub mod capture;
 pub mod causes;
 mod clock;
 mod diff;

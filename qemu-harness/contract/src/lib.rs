@@ -8,14 +8,19 @@
 extern crate alloc;
 
 mod hex;
+pub mod record;
+mod shim;
 
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use core::net::Ipv4Addr;
+use record::{Call, Recording};
 use scenario_actor::{Bytes32, Observation, Part};
 use serde::{Deserialize, Serialize};
 
 pub use hex::Hex;
+pub use shim::{ShimFault, Shimmed};
 
 /// The `fw_cfg` file that holds the [`Start`].
 pub const START_FILE: &str = "opt/fabric/start";
@@ -41,10 +46,57 @@ pub struct Start {
     pub test_fault: Option<TestFault>,
     /// What the node has stored, by key.
     pub stored: BTreeMap<String, Hex>,
-    /// It ends by itself after so many nanoseconds of its own time.
+    /// It ends by itself so many nanoseconds after its start.
     pub stop_after_nanos: u64,
+    /// The node's clock.
+    pub clock: Clock,
+    /// The host's TCP/IP.
+    pub stack: Stack,
+    /// Whether it says all that its node is told, and what the node gives: its serial line then holds secrets.
+    pub record: bool,
     /// Its part in the scenario.
     pub part: Part,
+}
+
+/// A node's clock, which is not the machine's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Clock {
+    /// What it shows at the guest's start, in nanoseconds.
+    pub nanos: u64,
+    /// How many parts per billion it runs fast; above -1,000,000,000.
+    pub ppb: i32,
+}
+
+/// How a host's TCP/IP is set up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Stack {
+    /// The longest packet that it sends, up to 1,500 bytes.
+    pub mtu: u16,
+    /// Connections that wait to be accepted.
+    pub backlog: u8,
+    /// Sockets at a time, those that linger included.
+    pub sockets_max: u16,
+    /// Bytes that each connection holds until they are read; at least 1.
+    pub tcp_receive_bytes: u32,
+    /// Bytes that each connection holds until they are acknowledged; at least 1.
+    pub tcp_send_bytes: u32,
+    /// How long a peer may owe an acknowledgement, in nanoseconds.
+    pub user_timeout_nanos: u64,
+}
+
+impl Default for Stack {
+    fn default() -> Self {
+        Self {
+            mtu: 1_500,
+            backlog: 8,
+            sockets_max: 64,
+            tcp_receive_bytes: 64 * 1024,
+            tcp_send_bytes: 64 * 1024,
+            user_timeout_nanos: 60_000_000_000,
+        }
+    }
 }
 
 /// What a guest can be told to do wrong.
@@ -55,6 +107,8 @@ pub enum TestFault {
     StackOverflow,
     /// It never does anything again.
     Hang,
+    /// Its driver breaks its contract with the node.
+    Shim(ShimFault),
 }
 
 /// One line of a guest's serial output.
@@ -89,6 +143,10 @@ pub enum Line {
         /// The whole value.
         value: Hex,
     },
+    /// A recording of the node begins.
+    Recording(Box<Recording>),
+    /// The node was called.
+    Call(Call),
     /// It ends as it was told to.
     Ended {
         /// When, in nanoseconds of the guest's own time.

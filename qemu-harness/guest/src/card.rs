@@ -4,6 +4,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 use alloc::vec::Vec;
 use core::ptr::NonNull;
+use netstackd::wire::ETHERNET_HEADER_BYTES;
 use smoltcp::phy::{Device, DeviceCapabilities, Medium, RxToken, TxToken};
 use smoltcp::time::Instant;
 use virtio_drivers::device::net::VirtIONetRaw;
@@ -23,6 +24,8 @@ type Net = VirtIONetRaw<Identity, MmioTransport<'static>, QUEUE_BUFFERS>;
 /// The card.
 pub(crate) struct Card {
     net: Net,
+    /// The longest packet that it sends.
+    mtu: u16,
     receiving: Vec<Slot>,
     sending: Vec<Slot>,
 }
@@ -40,12 +43,12 @@ impl Slot {
 }
 
 impl Card {
-    /// Starts the card behind `transport`; `None` when it does not start.
-    pub(crate) fn new(transport: MmioTransport<'static>) -> Option<Self> {
+    /// Starts the card behind `transport`, for packets of up to `mtu` bytes; `None` when it does not start.
+    pub(crate) fn new(transport: MmioTransport<'static>, mtu: u16) -> Option<Self> {
         let mut net = Net::new(transport).ok()?;
         net.enable_interrupts();
         let slots = || (0..QUEUE_BUFFERS).map(|_| Slot::new()).collect();
-        let mut card = Self { net, receiving: slots(), sending: slots() };
+        let mut card = Self { net, mtu, receiving: slots(), sending: slots() };
         for slot in 0..QUEUE_BUFFERS {
             card.lend(slot);
         }
@@ -140,7 +143,7 @@ impl Device for Card {
     fn capabilities(&self) -> DeviceCapabilities {
         let mut capabilities = DeviceCapabilities::default();
         capabilities.medium = Medium::Ethernet;
-        capabilities.max_transmission_unit = FRAME_BYTES_MAX;
+        capabilities.max_transmission_unit = FRAME_BYTES_MAX.min(ETHERNET_HEADER_BYTES + usize::from(self.mtu));
         capabilities
     }
 }

@@ -5,15 +5,18 @@
 use crate::arch::{Arch, Board};
 use crate::card::Card;
 use crate::report;
+use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::convert::Infallible;
 use core::hint::black_box;
 use fabric::Config;
 use fabric::suite::RealSuite;
-use guest_contract::{Exit, Hex, Line, STOP, Start, TestFault};
-use machine::{Boot, Input, Instant, Machine};
+use guest_contract::record::{Recorded, Recording};
+use guest_contract::{Exit, Hex, Line, STOP, Shimmed, Start, TestFault};
+use machine::{Boot, Duration, Input, Instant, Machine};
 use netstackd::driver::{Driver, Owner, Ports};
 use netstackd::service::{self, ClientId, NetStack};
 use scenario_actor::{Actor, Observation};
@@ -26,16 +29,20 @@ const DRAIN_ROUNDS: usize = 10;
 /// Runs the node to its end.
 pub(crate) fn run(start: Start) -> Exit {
     let Some(seeds) = Seeds::draw(&start) else { return Exit::NoEntropy };
-    let Some(card) = Board::network().and_then(Card::new) else { return Exit::NoNetwork };
-    let (mac, address) = (card.mac(), guest_contract::address(start.host));
-    let now = Board::now();
-    let mut stack = NetStack::new(now, service::Config::new(mac, address, seeds.stack), card);
-    let Ok(driver) = Driver::new(now, DSOFTBUSD, Ports::new(start.part.port), &mut stack) else {
+    let Some(card) = Board::network().and_then(|network| Card::new(network, start.stack.mtu)) else {
         return Exit::NoNetwork;
     };
+    let (mac, address) = (card.mac(), guest_contract::address(start.host));
+    let clock = Clock(start.clock);
+    let now = clock.now();
+    let mut stack = NetStack::new(now, settings(&start.stack, service::Config::new(mac, address, seeds.stack)), card);
+    let ports = Ports { backlog: start.stack.backlog, ..Ports::new(start.part.port) };
+    let Ok(driver) = Driver::new(now, DSOFTBUSD, ports, &mut stack) else { return Exit::NoNetwork };
     report::say(&Line::Network { mac: Hex(mac.to_vec()), address });
+    let mut shim_fault = None;
     match start.test_fault {
         None => {}
+        Some(TestFault::Shim(fault)) => shim_fault = Some(fault),
         Some(TestFault::StackOverflow) => {
             black_box(overflow(0));
         }
@@ -45,9 +52,47 @@ pub(crate) fn run(start: Start) -> Exit {
     }
     let stop_at = Instant::from_nanos(start.stop_after_nanos);
     let boot = Boot { now, incarnation: start.incarnation, seed: seeds.node, stored: stored(start.stored) };
-    let config = Config::default();
-    let actor = Actor::new(&boot, start.part, Arc::new(RealSuite), config);
-    Node { stack, driver, actor, outcome: Outcome::default() }.run(stop_at)
+    let write = start.record.then(|| {
+        report::say(&Line::Recording(Box::new(Recording::new(&boot, &start.part))));
+        |call| report::say(&Line::Call(call))
+    });
+    let actor = Actor::new(&boot, start.part, Arc::new(RealSuite), Config::default());
+    let machine = Shimmed::new(Recorded::new(actor, write), shim_fault);
+    Node { stack, driver, machine, clock, outcome: Outcome { clock, stored: Vec::new() } }.run(stop_at)
+}
+
+/// What the start says of the stack.
+fn settings(stack: &guest_contract::Stack, config: service::Config) -> service::Config {
+    service::Config {
+        sockets_max: stack.sockets_max,
+        tcp_receive_bytes: stack.tcp_receive_bytes,
+        tcp_send_bytes: stack.tcp_send_bytes,
+        user_timeout: Duration::from_nanos(stack.user_timeout_nanos),
+        ..config
+    }
+}
+
+/// The node's clock, by the machine's.
+#[derive(Clone, Copy)]
+struct Clock(guest_contract::Clock);
+
+impl Clock {
+    /// Nanoseconds of the machine in the time that this clock takes for a second's worth of its own.
+    fn rate(self) -> u128 {
+        u128::from((1_000_000_000 + i64::from(self.0.ppb)).max(1).unsigned_abs())
+    }
+
+    fn now(self) -> Instant {
+        let passed = u128::from(Board::now().as_nanos()) * self.rate() / 1_000_000_000;
+        Instant::from_nanos(self.0.nanos.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
+    }
+
+    /// The machine's time once this clock shows `at`, or just after.
+    fn when(self, at: Instant) -> Instant {
+        let until = u128::from(at.as_nanos().saturating_sub(self.0.nanos));
+        let machine = (until * 1_000_000_000).div_ceil(self.rate());
+        Instant::from_nanos(u64::try_from(machine).unwrap_or(u64::MAX))
+    }
 }
 
 #[expect(unconditional_recursion, reason = "the fault")]
@@ -79,22 +124,23 @@ impl Seeds {
     }
 }
 
-struct Node {
+struct Node<M> {
     stack: NetStack<Card>,
     driver: Driver,
-    actor: Actor,
+    machine: M,
+    clock: Clock,
     outcome: Outcome,
 }
 
 /// What of the machine's outputs is not for the network.
-#[derive(Default)]
 struct Outcome {
+    clock: Clock,
     stored: Vec<String>,
 }
 
 impl Owner<Observation> for Outcome {
     fn event(&mut self, what: Observation) {
-        report::say(&Line::Seen { at_nanos: Board::now().as_nanos(), what });
+        report::say(&Line::Seen { at_nanos: self.clock.now().as_nanos(), what });
     }
 
     fn store(&mut self, key: &str, bytes: &[u8]) {
@@ -103,16 +149,14 @@ impl Owner<Observation> for Outcome {
     }
 }
 
-impl Node {
+impl<M: Machine<Command = Infallible, Event = Observation>> Node<M> {
+    /// Until the machine's time is `stop_at`.
     fn run(mut self, stop_at: Instant) -> Exit {
-        loop {
-            let now = Board::now();
-            if now >= stop_at || Board::receive() == Some(STOP) {
-                break;
-            }
+        while Board::now() < stop_at && Board::receive() != Some(STOP) {
+            let now = self.clock.now();
             self.turn(now);
-            let wake = self.driver.next_timeout(now, &mut self.stack, &self.actor);
-            Board::idle(Some(wake.map_or(stop_at, |wake| wake.min(stop_at))));
+            let wake = self.driver.next_timeout(now, &mut self.stack, &self.machine);
+            Board::idle(Some(wake.map_or(stop_at, |wake| self.clock.when(wake).min(stop_at))));
         }
         self.end()
     }
@@ -120,12 +164,12 @@ impl Node {
     /// Acknowledging comes first: what comes in later interrupts again.
     fn turn(&mut self, now: Instant) {
         self.stack.device_mut().acknowledge();
-        self.driver.turn(now, &mut self.stack, &mut self.actor, &mut self.outcome);
+        self.driver.turn(now, &mut self.stack, &mut self.machine, &mut self.outcome);
         while !self.outcome.stored.is_empty() {
             for key in core::mem::take(&mut self.outcome.stored) {
-                self.actor.handle(now, Input::Stored { key: &key, result: Ok(()) });
+                self.machine.handle(now, Input::Stored { key: &key, result: Ok(()) });
             }
-            self.driver.turn(now, &mut self.stack, &mut self.actor, &mut self.outcome);
+            self.driver.turn(now, &mut self.stack, &mut self.machine, &mut self.outcome);
         }
     }
 
@@ -138,7 +182,7 @@ impl Node {
             Board::idle(None);
         }
         let datagrams_dropped = self.driver.dropped();
-        report::say(&Line::Ended { at_nanos: Board::now().as_nanos(), datagrams_dropped });
+        report::say(&Line::Ended { at_nanos: self.clock.now().as_nanos(), datagrams_dropped });
         Exit::Ended
     }
 }

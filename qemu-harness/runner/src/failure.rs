@@ -39,18 +39,27 @@ pub enum Kind {
 }
 
 impl Failure {
-    pub(crate) fn of(kind: Kind, node: &str, detail: impl Into<String>) -> Self {
+    /// A failure of the node called `node`.
+    pub fn of(kind: Kind, node: &str, detail: impl Into<String>) -> Self {
         Self { kind, node: Some(node.to_owned()), detail: detail.into() }
     }
 
-    pub(crate) fn harness(detail: impl Into<String>) -> Self {
+    /// A failure of nobody's.
+    pub fn harness(detail: impl Into<String>) -> Self {
         Self { kind: Kind::Harness, node: None, detail: detail.into() }
+    }
+}
+
+/// As in JSON.
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.serialize(f)
     }
 }
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: ", self.kind)?;
+        write!(f, "{}: ", self.kind)?;
         if let Some(node) = &self.node {
             write!(f, "{node}: ")?;
         }

@@ -27,7 +27,7 @@ pub use failure::{Failure, Kind};
 pub use image::build_image;
 pub use judge::stable;
 pub use plan::{Plan, Restart, When};
-pub use qemu::check_qemu;
+pub use qemu::{Launch, check_qemu};
 pub use relay::Counts;
 pub use run::run_vms;
 pub use summary::{NodeSummary, Outcome, Seen};

@@ -100,6 +100,9 @@ impl Plan {
             stored,
             // A machine whose runner is gone ends by itself.
             stop_after_nanos: u64::try_from(self.timeout.as_nanos()).unwrap_or(u64::MAX),
+            clock: guest_contract::Clock::default(),
+            stack: guest_contract::Stack::default(),
+            record: false,
             part,
         }
     }

@@ -1,7 +1,6 @@
 //! Finds QEMU, and says how a guest is started. No root, no KVM, no other files than those of the run.
 
-use crate::plan::{Plan, host};
-use crate::{Failure, vm::Files};
+use crate::Failure;
 use guest_contract::START_FILE;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -35,33 +34,52 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((parts.next()?.ok()?, parts.next()?.ok()?))
 }
 
-/// The command that starts the node at `place`; its serial line is standard input and output.
-pub(crate) fn command(plan: &Plan, place: usize, files: &Files) -> Command {
-    let mac = guest_contract::mac(host(place)).map(|byte| format!("{byte:02x}")).join(":");
-    let path = |path: &Path| path.display().to_string().replace(',', ",,");
-    let mut command = mortal(&plan.qemu);
-    command.args([
-        "-M",
-        "microvm,acpi=off,rtc=off",
-        "-accel",
-        "tcg",
-        "-cpu",
-        &plan.cpu,
-        "-m",
-        &plan.memory_mib.to_string(),
-    ]);
-    command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]);
-    command.args(["-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
-    command.arg("-kernel").arg(&plan.image);
-    command.arg("-fw_cfg").arg(format!("name={START_FILE},file={}", path(&files.start)));
-    command.arg("-netdev").arg(format!(
-        "dgram,id=n,local.type=unix,local.path={},remote.type=unix,remote.path={}",
-        path(&files.card),
-        path(&files.hub)
-    ));
-    command.arg("-device").arg(format!("virtio-net-device,netdev=n,mac={mac}"));
-    command.arg("-object").arg(format!("filter-dump,id=f,netdev=n,file={}", path(&files.capture)));
-    command
+/// How one machine is started.
+#[derive(Clone, Copy, Debug)]
+pub struct Launch<'a> {
+    /// The emulator.
+    pub qemu: &'a Path,
+    /// The guest: see [`build_image`](crate::build_image).
+    pub image: &'a Path,
+    /// The processor, as QEMU names it. The guest needs RDRAND, which QEMU's default one lacks.
+    pub cpu: &'a str,
+    /// The machine's memory; a guest takes no less than 16.
+    pub memory_mib: u32,
+    /// Which host it is: see [`guest_contract::mac`].
+    pub host: u16,
+    /// The file that holds the [`guest_contract::Start`].
+    pub start: &'a Path,
+    /// The socket of its card. QEMU makes it, and fails if it is there.
+    pub card: &'a Path,
+    /// The socket that the card sends its frames to.
+    pub hub: &'a Path,
+    /// Where its frames are kept, if anywhere.
+    pub capture: Option<&'a Path>,
+}
+
+impl Launch<'_> {
+    /// The command; the machine's serial line is its standard input and output, and it ends with whoever starts it.
+    pub fn command(&self) -> Command {
+        let mac = guest_contract::mac(self.host).map(|byte| format!("{byte:02x}")).join(":");
+        let path = |path: &Path| path.display().to_string().replace(',', ",,");
+        let mut command = mortal(self.qemu);
+        command.args(["-M", "microvm,acpi=off,rtc=off", "-accel", "tcg", "-cpu", self.cpu]);
+        command.arg("-m").arg(self.memory_mib.to_string());
+        command.args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot", "-serial", "stdio"]);
+        command.args(["-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
+        command.arg("-kernel").arg(self.image);
+        command.arg("-fw_cfg").arg(format!("name={START_FILE},file={}", path(self.start)));
+        command.arg("-netdev").arg(format!(
+            "dgram,id=n,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+            path(self.card),
+            path(self.hub)
+        ));
+        command.arg("-device").arg(format!("virtio-net-device,netdev=n,mac={mac}"));
+        if let Some(capture) = self.capture {
+            command.arg("-object").arg(format!("filter-dump,id=f,netdev=n,file={}", path(capture)));
+        }
+        command
+    }
 }
 
 /// `program`, killed by the kernel when the thread that starts it is gone, however that came about: util-linux's setpriv

@@ -251,7 +251,7 @@ impl Node {
                 let detail = format!("exception {vector} ({error:#x}) at {address:#x}, about {fault:#x}");
                 self.fail(Kind::GuestPanic, detail);
             }
-            Line::Ended { .. } | Line::Seen { .. } => {}
+            Line::Ended { .. } | Line::Seen { .. } | Line::Recording(_) | Line::Call(_) => {}
         }
     }
 

@@ -1,7 +1,8 @@
 //! One virtual machine: its process, which never outlives its owner, and its serial line. Judges nothing.
 
-use crate::plan::Plan;
-use crate::{Failure, qemu};
+use crate::Failure;
+use crate::plan::{Plan, host};
+use crate::qemu::Launch;
 use guest_contract::{Exit, Hex, LINE_BYTES_MAX, Line, STOP};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -71,7 +72,18 @@ impl Vm {
         remove_if_there(&files.card);
         let log = File::create(&files.serial).map_err(|error| fail("no serial log", error))?;
         let errors = log.try_clone().map_err(|error| fail("no serial log", error))?;
-        let mut command = qemu::command(plan, place, files);
+        let launch = Launch {
+            qemu: &plan.qemu,
+            image: &plan.image,
+            cpu: &plan.cpu,
+            memory_mib: plan.memory_mib,
+            host: host(place),
+            start: &files.start,
+            card: &files.card,
+            hub: &files.hub,
+            capture: Some(&files.capture),
+        };
+        let mut command = launch.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);
         let mut process = command.spawn().map_err(|error| fail("QEMU does not start", error))?;
         let output = process.stdout.take();

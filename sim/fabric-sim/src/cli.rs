@@ -2,7 +2,7 @@
 
 use crate::nemesis::{Mode, Profile};
 use crate::scenario::units::{Nanos, Unit};
-use crate::worlds::{SuiteKind, World};
+use crate::worlds::{GuestFault, SuiteKind, World};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
@@ -67,6 +67,7 @@ Examples:
   fabric-sim run scenarios/flaky-hub.toml --set 'links.\"hub <-> phone-2\".rate=\"1Mbit/s\"'
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --format json | jq .verdict
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --trace trace.jsonl
+  fabric-sim run scenarios/flaky-hub.toml --seed 7 --pcap hub.pcapng --keylog hub.keys     see docs/captures.md
   fabric-sim run scenarios/flaky-hub.toml --seed 7 --swarm --nemesis rough
   fabric-sim run scenarios/flaky-hub-stack.toml --world stack
 
@@ -136,6 +137,17 @@ it should in between is counted. A run that fails exits with 1, one that holds w
 
 {EXIT_CODES}"))]
     Slice(SliceArgs),
+    /// Say when a failure became inevitable: fork its run at many points and draw chance anew
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim fork scenarios/flaky-hub.toml --seed 7
+  fabric-sim fork target/out/failure.capsule.json --points 40 --forks 100
+  fabric-sim fork target/out/failure.capsule.json --out target/out/forks.json && fabric-sim report target/out
+
+A fork is the same run until its point; the scenario's own faults stay. A run that fails exits with 1, one that holds with 3.
+
+{EXIT_CODES}"))]
+    Fork(ForkArgs),
     /// Try every single fault at every event of a run that passes, and pairs of them
     #[command(after_help = format!("\
 Examples:
@@ -165,6 +177,7 @@ Shows that event, the one before it, and what both nodes were then. Runs that di
 Examples:
   fabric-sim conform scenarios/first-contact.toml
   fabric-sim conform scenarios/first-contact.toml --worlds sim,stack --seed 7
+  fabric-sim conform scenarios/first-contact.toml --worlds sim,tcp,qemu
   fabric-sim conform scenarios/first-contact.toml --format json | jq .differences
 
 Worlds agree when each node saw the same of every peer and of every piece of work, whatever the order in between; 1 says
@@ -262,7 +275,8 @@ pub(crate) struct RunArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, or as processes with real sockets
+    /// Where the nodes live: in the simulator, there over TCP/IP on Ethernet, as processes with real sockets, or as virtual
+    /// machines
     #[arg(long, value_enum, default_value_t = World::Sim)]
     pub(crate) world: World,
     /// The cryptography that nodes get
@@ -274,9 +288,21 @@ pub(crate) struct RunArgs {
     /// Write every event to this file, a JSON object a line
     #[arg(long, value_name = "FILE")]
     pub(crate) trace: Option<PathBuf>,
-    /// Write result.json and trace.jsonl to this directory
+    /// Write all that nodes send to this file (pcapng, for Wireshark)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) pcap: Option<PathBuf>,
+    /// Write the keys of all sessions to this file, so that the capture can be read
+    #[arg(long, value_name = "FILE")]
+    pub(crate) keylog: Option<PathBuf>,
+    /// Write result.json and trace.jsonl to this directory; of virtual machines their frames and serial logs
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
+    /// The image that virtual machines boot; it is built from the source unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) guest_image: Option<PathBuf>,
+    /// Let virtual machines write all that their nodes are told to their serial logs, for `replay`; these then hold secrets
+    #[arg(long, requires = "out")]
+    pub(crate) record: bool,
 }
 
 #[derive(Debug, Args)]
@@ -295,6 +321,12 @@ pub(crate) struct ConformArgs {
     /// What to print: a comparison to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+    /// The image that virtual machines boot; it is built from the source unless said
+    #[arg(long, value_name = "FILE")]
+    pub(crate) guest_image: Option<PathBuf>,
+    /// What every virtual machine's guest does wrong: for tests of the comparison
+    #[arg(long, value_enum, hide = true)]
+    pub(crate) guest_fault: Option<GuestFault>,
 }
 
 #[derive(Debug, Args)]
@@ -331,7 +363,7 @@ pub(crate) struct SweepArgs {
     /// Run every seed that passes once only: nothing is compared with a second run or the real suite
     #[arg(long)]
     pub(crate) once: bool,
-    /// Make runs from those that reached something new, by changing a few of the fates in them; begins anew every time
+    /// Make runs from those that reached something new, by changing a few of the fates in them
     #[arg(long, conflicts_with_all = ["shard", "once"])]
     pub(crate) guided: bool,
     /// The cryptography that nodes get
@@ -371,8 +403,8 @@ pub(crate) struct FailingArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// The cryptography that nodes get, if not what the capsule had; for a scenario, `shrink` takes the model unless said,
-    /// and `slice` the real one
+    /// The cryptography that nodes get, if not what the capsule had; for a scenario, `shrink` and `fork` take the model unless
+    /// said, and `slice` the real one
     #[arg(long, value_enum)]
     pub(crate) suite: Option<SuiteKind>,
 }
@@ -411,6 +443,27 @@ pub(crate) struct SliceArgs {
     /// What to print to stdout: lines for people, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    #[command(flatten)]
+    pub(crate) failing: FailingArgs,
+    /// At how many points of its time the run is forked
+    #[arg(long, value_name = "N", default_value = "24", value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(crate) points: u64,
+    /// How many forks there are at each point
+    #[arg(long, value_name = "N", default_value = "40", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) forks: u64,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// What to print to stdout: lines for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Write the JSON object to this file too; `report` shows it where it is called forks.json and beside its run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -6,11 +6,13 @@
 
 mod attacker;
 mod capsule;
+mod capture;
 mod cli;
 mod commands;
 mod conform;
 mod exhaust;
 mod explore;
+mod fork;
 mod nemesis;
 mod oracles;
 mod page;

@@ -26,8 +26,8 @@ fn text(path: &Path) -> &str {
 }
 
 /// A sweep that writes to `out`, under way.
-fn started(out: &Path, seeds: &str) -> Child {
-    let args = ["sweep", CONTACT, "--seeds", seeds, "--jobs", "2", "--out", text(out)];
+fn started(out: &Path, seeds: &str, more: &[&str]) -> Child {
+    let args = [&["sweep", CONTACT, "--seeds", seeds, "--jobs", "2", "--out", text(out)], more].concat();
     command(&args).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
@@ -119,6 +119,39 @@ fn a_guided_sweep_learns_and_does_not_depend_on_jobs() {
 }
 
 #[test]
+fn a_killed_guided_sweep_goes_on_where_it_was_and_comes_to_the_same() {
+    let (killed, whole) = (empty_dir("guided-killed"), empty_dir("guided-whole"));
+    let journal = || fs::read_to_string(killed.join("journal")).unwrap().lines().count();
+    for lines in [90, 200, 330] {
+        let mut child = started(&killed, "0..500", &["--guided"]);
+        wait_for_lines(&mut child, &killed, lines);
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(!killed.join("results.jsonl").exists(), "a result that is there is whole");
+    }
+    let before = journal();
+    let args = |out| ["--guided", "--seeds", "0..500", "--out", text(out), "--format", "json"];
+    let (resumed, fresh) = (sweep(CONTACT, &args(&killed)), sweep(CONTACT, &args(&whole)));
+    assert_eq!(resumed.code, Some(0), "{}", resumed.stderr);
+    let told = resumed
+        .stderr
+        .lines()
+        .find_map(|line| line.strip_prefix("resumed   ")?.strip_suffix(" runs are there already"));
+    let there: usize = told.unwrap().parse().unwrap();
+    assert!(there >= 192, "three generations were whole at the last kill at the latest, and {there} runs are known");
+    assert_eq!(journal() - before, 500 - there, "what generations have finished is not run again");
+    assert_eq!(json(&resumed), json(&fresh));
+    let results = |out: &Path| fs::read_to_string(out.join("results.jsonl")).unwrap();
+    assert_eq!(results(&killed), results(&whole));
+    // More of it goes on too, although its last generation was cut short by the end.
+    let more = |out| sweep(CONTACT, &["--guided", "--seeds", "0..600", "--out", text(out), "--format", "json"]);
+    assert_eq!(json(&more(&killed)), json(&more(&empty_dir("guided-more"))));
+    // What another search has learned is no use.
+    let other = ["--guided", "--seeds", "1..500", "--out", text(&killed)];
+    assert_eq!(sweep(CONTACT, &other).code, Some(2));
+}
+
+#[test]
 fn enough_failures_are_counted_in_the_order_of_seeds() {
     for jobs in ["1", "4"] {
         let ran = sweep(IMPOSSIBLE, &["--seeds", "0..50", "--until-failures", "3", "--jobs", jobs, "--format", "json"]);
@@ -169,6 +202,19 @@ fn what_some_run_must_reach_and_none_does_fails_the_sweep_and_the_merge_of_its_s
     assert_eq!(merged.code, Some(1), "{}", merged.stderr);
     let merged = json(&merged);
     assert_eq!((&merged["probes"], &merged["unreached"]), (&result["probes"], &result["unreached"]));
+    let (guided, _) = run("guided", &["--guided"]);
+    assert_eq!((guided.code, &json(&guided)["unreached"]), (Some(1), &result["unreached"]), "{}", guided.stderr);
+}
+
+#[test]
+fn what_is_merged_is_reproduced_by_the_same_command() {
+    let out = empty_dir("merged-command");
+    let ran = sweep(IMPOSSIBLE, &["--seeds", "0..2", "--set", "stop_at=41s", "--out", text(&out), "--format", "json"]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let merged = fabric_sim(&["merge", text(&out.join("results.jsonl")), "--format", "json"]);
+    let command = |ran: &Ran| json(ran)["failures"][0]["reproduce"].as_str().unwrap().to_owned();
+    assert_eq!(command(&merged), command(&ran));
+    assert!(command(&merged).contains(IMPOSSIBLE) && command(&merged).contains("--set stop_at=41s"));
 }
 
 #[test]
@@ -239,7 +285,7 @@ fn results_of_something_else_are_not_merged() {
 fn a_killed_sweep_goes_on_where_it_was_and_no_seed_is_lost_or_run_twice() {
     let out = empty_dir("killed");
     for lines in [3, 30, 60] {
-        let mut child = started(&out, "0..400");
+        let mut child = started(&out, "0..400", &[]);
         wait_for_lines(&mut child, &out, lines);
         child.kill().unwrap();
         child.wait().unwrap();
@@ -262,7 +308,7 @@ fn a_killed_sweep_goes_on_where_it_was_and_no_seed_is_lost_or_run_twice() {
 #[test]
 fn an_interrupted_sweep_keeps_what_it_has_and_exits_with_130() {
     let out = empty_dir("interrupted");
-    let mut child = started(&out, "0..1000000");
+    let mut child = started(&out, "0..1000000", &[]);
     wait_for_lines(&mut child, &out, 5);
     let pid = child.id().to_string();
     assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());

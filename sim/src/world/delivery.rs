@@ -1,6 +1,7 @@
 //! Datagrams about to leave and on their way: where they are kept until they arrive.
 
 use crate::NodeIndex;
+use crate::capture::Carried;
 use crate::fate::Key;
 use crate::ledger::Address;
 
@@ -20,6 +21,11 @@ impl Flight {
     pub(super) const fn address(&self) -> Address {
         let (from, to, number) = (NodeIndex(self.from), NodeIndex(self.to), self.number);
         if self.to_group { Address::Group { from, to, number } } else { Address::Datagram { from, to, number } }
+    }
+
+    /// What a capture has of it.
+    pub(super) fn carrying<'b>(&self, bytes: &'b [u8]) -> Carried<'b> {
+        Carried::Datagram { bytes, group: self.to_group.then_some(self.number), is_injected: false }
     }
 }
 

@@ -16,6 +16,7 @@ mod tests;
 mod view;
 
 use crate::Time;
+use crate::capture::Capture;
 use crate::causes::Causes;
 use crate::fault::Planned;
 use crate::schedule::Queue;
@@ -128,6 +129,11 @@ where
         // A decision that is recorded takes the way on which fates are told.
         self.net.record_decisions();
         causes
+    }
+
+    /// Tells `capture` of all that is put on the wire. To be asked for before the first run.
+    pub fn capture_to(&mut self, capture: Capture) {
+        self.net.capture_to(capture);
     }
 
     /// Puts a tap on both directions between two nodes, in place of an earlier one.

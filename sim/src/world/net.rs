@@ -3,6 +3,7 @@
 use super::delivery::{Deliveries, Flight};
 use super::fills::Fills;
 use super::hosts::{Hosts, host_of};
+use crate::capture::{Capture, Carried, Course, Sending};
 use crate::causes::Mishap;
 use crate::disk::Disk;
 use crate::fate::{Key, NameHash};
@@ -107,6 +108,8 @@ pub(super) struct Net {
     pub(super) stores: Slab<(u32, u64)>,
     pub(super) taps: BTreeMap<(u32, u32), usize>,
     pub(super) tap_list: Vec<Box<dyn Tap>>,
+    /// Who is told of all that is put on the wire.
+    capture: Option<Capture>,
 }
 
 impl Net {
@@ -144,6 +147,7 @@ impl Net {
             stores: Slab::new(),
             taps: BTreeMap::new(),
             tap_list: Vec::new(),
+            capture: None,
             names,
             hashes,
         }
@@ -231,6 +235,8 @@ impl Net {
     fn send_to_nobody(&mut self, from: u32, digest: u64, bytes: &[u8]) {
         self.counts.unreachable += 1;
         self.record(Kind::Discarded, from, NodeIndex::NONE, 0, digest, Some(bytes.len()));
+        let what = Carried::Datagram { bytes, group: None, is_injected: false };
+        self.captured(NodeIndex(from), NodeIndex::NONE, what, Course::lost(Mishap::Unheard));
     }
 
     #[inline(never)]
@@ -261,7 +267,26 @@ impl Net {
 
     /// Whether a packet can meet anything that is not in its link's profile.
     fn is_disturbed(&self) -> bool {
-        !(self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty())
+        !(self.taps.is_empty() && self.ledger.is_idle() && self.partitions.is_empty() && self.capture.is_none())
+    }
+
+    /// Tells `capture` of everything from now on, which takes the way on which fates are told.
+    pub(super) fn capture_to(&mut self, capture: Capture) {
+        self.capture = Some(capture);
+        self.disturbed = true;
+    }
+
+    /// Tells whoever keeps a capture of a sending.
+    pub(super) fn captured(&mut self, from: NodeIndex, to: NodeIndex, what: Carried<'_>, course: Course<'_>) {
+        if let Some(capture) = &mut self.capture {
+            capture(&Sending { at: self.now, from, to, what, course });
+        }
+    }
+
+    /// The packet does not arrive.
+    fn lose(&mut self, flight: &Flight, bytes: &[u8], mishap: Mishap, fault: Option<usize>) {
+        self.trace.note(|causes| causes.lost(mishap, fault));
+        self.captured(NodeIndex(flight.from), NodeIndex(flight.to), flight.carrying(bytes), Course::lost(mishap));
     }
 
     /// Keeps every decision from now on.
@@ -290,15 +315,14 @@ impl Net {
     fn transmit_with_care(&mut self, flight: Flight, bytes: &[u8]) {
         let Flight { from, to, key, .. } = flight;
         if !self.taps.is_empty() && self.taps.contains_key(&(from, to)) {
-            self.trace.note(|causes| causes.lost(Mishap::Intercepted, None));
+            self.lose(&flight, bytes, Mishap::Intercepted, None);
             self.tapped_datagram(from, to, bytes);
             return;
         }
         let profile = self.links.profile(from, to);
         if bytes.len() > profile.mtu as usize {
             self.counts.too_long += 1;
-            self.trace.note(|causes| causes.lost(Mishap::TooLong, None));
-            return;
+            return self.lose(&flight, bytes, Mishap::TooLong, None);
         }
         let mut fate = profile.fate(key, bytes.len() as u32);
         fate.lost |= self.links.burst_takes(from, to, key);
@@ -308,18 +332,15 @@ impl Net {
         }
         if let Some(fault) = self.partitions.blocker(from, to) {
             self.counts.partitioned += 1;
-            self.trace.note(|causes| causes.lost(Mishap::Partitioned, Some(fault)));
-            return;
+            return self.lose(&flight, bytes, Mishap::Partitioned, Some(fault));
         }
         let Some(queued) = self.links.departs_after(from, to, self.now, bytes.len() as u32) else {
             self.counts.queue_full += 1;
-            self.trace.note(|causes| causes.lost(Mishap::QueueFull, None));
-            return;
+            return self.lose(&flight, bytes, Mishap::QueueFull, None);
         };
         if fate.lost {
             self.counts.lost += 1;
-            self.trace.note(|causes| causes.lost(Mishap::Lost, None));
-            return;
+            return self.lose(&flight, bytes, Mishap::Lost, None);
         }
         let mut after = queued + fate.delay;
         if !fate.reordered {
@@ -333,6 +354,20 @@ impl Net {
         self.note_carried(&flight, self.deliveries.get(delivery).digest, is_damaged.then_some(Mishap::Damaged));
         if fate.duplicate.is_some() {
             self.note_carried(&flight, flight.digest, Some(Mishap::Duplicated));
+        }
+        if let Some(capture) = &mut self.capture {
+            let mishap = match () {
+                () if is_damaged => Some(Mishap::Damaged),
+                () => fate.duplicate.map(|_| Mishap::Duplicated),
+            };
+            let course = Course {
+                arrives_after: Some(after),
+                mishap,
+                damaged: is_damaged.then(|| self.deliveries.get(delivery).bytes()),
+                duplicate_after: fate.duplicate.map(|delay| queued + delay),
+            };
+            let (from, to) = (NodeIndex(from), NodeIndex(to));
+            capture(&Sending { at: self.now, from, to, what: flight.carrying(bytes), course });
         }
     }
 
@@ -392,6 +427,8 @@ impl Net {
         let flight = Flight { from, to, number, digest, key, to_group: false };
         self.carry(&flight, bytes, fate.delay);
         self.note_carried(&flight, digest, None);
+        let what = Carried::Datagram { bytes, group: None, is_injected: true };
+        self.captured(NodeIndex(from), NodeIndex(to), what, Course::through(fate.delay));
     }
 }
 

@@ -4,12 +4,14 @@ use super::World;
 use super::net::Event;
 use super::node::{State, Waiting};
 use crate::NodeIndex;
+use crate::capture::{Course, PipePart};
+use crate::causes::Mishap;
 use crate::pipe::{ACCEPTOR, Answer, DIALLER, Phase, Segment, lane};
 use crate::tap::{Flow, Injection};
 use crate::trace::{Kind, digest};
 use crate::watch::Watch;
 use core::fmt::Debug;
-use machine::{Input, Machine, PipeEnd, PipeId};
+use machine::{Duration, Input, Machine, PipeEnd, PipeId};
 
 impl<M> World<M>
 where
@@ -203,6 +205,10 @@ where
     /// Something between the two ends resets the pipe.
     pub(super) fn reset_both(&mut self, index: u32, watch: &mut impl Watch<M>) {
         self.net.hold(index);
+        for side in [DIALLER, ACCEPTOR] {
+            let course = Course { mishap: Some(Mishap::Struck), ..Course::through(Duration::ZERO) };
+            self.net.capture_course(index, side, PipePart::Reset, 0, course);
+        }
         self.close_pipe_end(index, DIALLER, PipeEnd::Reset, watch);
         self.close_pipe_end(index, ACCEPTOR, PipeEnd::Reset, watch);
         self.net.release(index);
@@ -293,6 +299,8 @@ where
                 Injection::Bytes { pipe, forward, bytes } => {
                     let Some(index) = self.pipe_of_serial(pipe).filter(|_| !bytes.is_empty()) else { continue };
                     let side = if forward { ACCEPTOR } else { DIALLER };
+                    let course = Course { mishap: Some(Mishap::Struck), ..Course::through(Duration::ZERO) };
+                    self.net.capture_course(index, 1 - side, PipePart::Injected(&bytes), 0, course);
                     let end = &self.net.pipes[index as usize].ends[side];
                     if self.nodes[end.node.as_usize()].state == State::Up {
                         self.hand_bytes(index, side, &bytes, None, watch);

@@ -1,6 +1,7 @@
 //! Moves the bytes of pipes: dialling, segments, acknowledgements, resets. No machine is called here except to fill.
 
 use super::net::{Event, Net};
+use crate::capture::{Carried, Course, PipePart};
 use crate::causes::Mishap;
 use crate::fate::Key;
 use crate::ledger::{Address, Subject};
@@ -8,6 +9,7 @@ use crate::pipe::{
     ACCEPTOR, ACK, Answer, DIALLER, End, Phase, Pipe, RST, SYN, SYN_ACK, Segment, Side, Travel, lane,
     retransmission_after,
 };
+use crate::tap::Flow;
 use crate::trace::{Kind, digest};
 use crate::{NodeIndex, Time};
 use machine::{Addr, Duration, Machine, PipeId};
@@ -78,9 +80,11 @@ impl Net {
         let attempt = dial_attempt(self.now.since(pipe.dialled_at));
         let is_silent = pipe.answer == Answer::Silence;
         let delay = self.segment_delay(index, DIALLER, SYN, attempt, 0, 0);
+        let delay = delay.and_then(|delay| if is_silent { Err(Mishap::Struck) } else { Ok(delay) });
+        self.capture_part(index, DIALLER, PipePart::Dial, attempt, delay);
         match delay {
-            Some(delay) if !is_silent => self.pipe_event(from, index, delay, Event::DialArrives(index)),
-            _ => self.dial_again(index),
+            Ok(delay) => self.pipe_event(from, index, delay, Event::DialArrives(index)),
+            Err(_) => self.dial_again(index),
         }
     }
 
@@ -132,7 +136,34 @@ impl Net {
         }
     }
 
-    /// How long one sending of a segment takes, or `None` when it is lost on the way.
+    /// Tells whoever keeps a capture of a part of a pipe.
+    pub(super) fn capture_part(
+        &mut self,
+        index: u32,
+        from: Side,
+        part: PipePart<'_>,
+        attempt: u32,
+        delay: Result<Duration, Mishap>,
+    ) {
+        self.capture_course(index, from, part, attempt, delay.map_or_else(Course::lost, Course::through));
+    }
+
+    /// The same, of something that went otherwise.
+    pub(super) fn capture_course(
+        &mut self,
+        index: u32,
+        from: Side,
+        part: PipePart<'_>,
+        attempt: u32,
+        course: Course<'_>,
+    ) {
+        let pipe = &self.pipes[index as usize];
+        let (writer, reader) = (pipe.ends[from].node, pipe.ends[1 - from].node);
+        let flow = Flow { pipe: pipe.serial, from: writer, to: reader, forward: from == DIALLER };
+        self.captured(writer, reader, Carried::Pipe { flow, part, attempt }, course);
+    }
+
+    /// How long one sending of a segment takes, or what keeps it from arriving.
     pub(super) fn segment_delay(
         &mut self,
         index: u32,
@@ -141,7 +172,7 @@ impl Net {
         attempt: u32,
         length: u32,
         digest: u64,
-    ) -> Option<Duration> {
+    ) -> Result<Duration, Mishap> {
         let pipe = &self.pipes[index as usize];
         let (from, to) = (pipe.ends[side].node.0, pipe.ends[1 - side].node.0);
         let key = pipe.segment_key(side, number, attempt);
@@ -165,14 +196,14 @@ impl Net {
         if let Some(fault) = self.partitions.blocker(from, to) {
             self.counts.partitioned += 1;
             self.trace.note(|causes| causes.stopped(Mishap::Partitioned, Some(fault)));
-            return None;
+            return Err(Mishap::Partitioned);
         }
-        let queued = self.links.departs_after(from, to, self.now, length + 40);
-        if queued.is_none() || delay.is_none() {
-            let mishap = if queued.is_none() { Mishap::QueueFull } else { Mishap::Lost };
+        let queued = self.links.departs_after(from, to, self.now, length + 40).ok_or(Mishap::QueueFull);
+        let delay = queued.and_then(|queued| Ok(queued + delay.ok_or(Mishap::Lost)?));
+        if let Err(mishap) = delay {
             self.trace.note(|causes| causes.stopped(mishap, None));
         }
-        Some(delay? + queued?)
+        delay
     }
 
     /// Whether the arrival of one sending of a segment resets the pipe.
@@ -272,10 +303,11 @@ impl Net {
         let node = self.pipes[index as usize].ends[from].node.0;
         let attempt = self.next_reset(index, from);
         let delay = self.segment_delay(index, from, RST, attempt, 0, 0);
-        if let Some(delay) = delay {
+        self.capture_part(index, from, PipePart::Reset, attempt, delay);
+        if let Ok(delay) = delay {
             self.pipe_event(node, index, delay, Event::ResetArrives(index * 2 + (1 - from) as u32));
         }
-        delay.is_some()
+        delay.is_ok()
     }
 
     /// Asks the machine of `node` for the bytes of one pipe, as many as there is room for, and sends them.
@@ -360,10 +392,21 @@ impl Net {
         let (pipe, from, number, attempt) = (*pipe, *from, *number, *attempt);
         let (length, digest) = (segment.bytes.len() as u32, segment.digest);
         let node = self.pipes[pipe as usize].ends[from].node.0;
-        match self.segment_delay(pipe, from, number, attempt, length, digest) {
-            Some(delay) => self.pipe_event(node, pipe, delay, Event::SegmentArrives(at)),
-            None => self.travel_lost(at),
+        let delay = self.segment_delay(pipe, from, number, attempt, length, digest);
+        self.capture_travel(at, delay);
+        match delay {
+            Ok(delay) => self.pipe_event(node, pipe, delay, Event::SegmentArrives(at)),
+            Err(_) => self.travel_lost(at),
         }
+    }
+
+    /// [`Net::capture_part`] for a segment.
+    fn capture_travel(&mut self, at: u32, delay: Result<Duration, Mishap>) {
+        let Travel { pipe, from, number, attempt, .. } = self.travels[at as usize];
+        let segment = core::mem::take(&mut self.travels[at as usize].segment);
+        let part = PipePart::Segment { number, bytes: &segment.bytes, is_last: segment.fin };
+        self.capture_part(pipe, from, part, attempt, delay);
+        self.travels[at as usize].segment = segment;
     }
 
     /// The segment did not arrive: it will be sent again.
@@ -397,6 +440,7 @@ impl Net {
         end.acks += 1;
         let (node, count) = (end.node.0, end.acks);
         let delay = self.ack_delay(index, side, count);
+        self.capture_part(index, side, PipePart::Ack, 0, Ok(delay));
         self.pipe_event(node, index, delay, Event::AckArrives(index * 2 + (1 - side) as u32));
     }
 
@@ -443,21 +487,23 @@ impl Net {
     /// Sends the answer to a dial.
     pub(super) fn answer(&mut self, index: u32) {
         let attempt = dial_attempt(self.now.since(self.pipes[index as usize].dialled_at));
-        self.reply(index, SYN_ACK, attempt, Event::AnswerArrives(index));
+        self.reply(index, SYN_ACK, PipePart::Answer, attempt, Event::AnswerArrives(index));
     }
 
     /// Sends the refusal of a dial.
     pub(super) fn refuse(&mut self, index: u32) {
         let attempt = self.next_reset(index, ACCEPTOR);
-        self.reply(index, RST, attempt, Event::RefusalArrives(index));
+        self.reply(index, RST, PipePart::Reset, attempt, Event::RefusalArrives(index));
     }
 
     /// A lost reply is repeated when the dialler asks again.
-    fn reply(&mut self, index: u32, number: u64, attempt: u32, arrival: Event) {
+    fn reply(&mut self, index: u32, number: u64, part: PipePart<'_>, attempt: u32, arrival: Event) {
         let node = self.pipes[index as usize].ends[ACCEPTOR].node.0;
-        match self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0) {
-            Some(delay) => self.pipe_event(node, index, delay, arrival),
-            None => self.dial_again(index),
+        let delay = self.segment_delay(index, ACCEPTOR, number, attempt, 0, 0);
+        self.capture_part(index, ACCEPTOR, part, attempt, delay);
+        match delay {
+            Ok(delay) => self.pipe_event(node, index, delay, arrival),
+            Err(_) => self.dial_again(index),
         }
     }
 }

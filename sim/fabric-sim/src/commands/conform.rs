@@ -7,7 +7,7 @@ use crate::oracles::{Outcome, count};
 use crate::scenario::{self, Scenario};
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::sim::Run;
-use crate::worlds::{SuiteKind, World, simulate, tcp};
+use crate::worlds::{Given, SuiteKind, World, real, simulate};
 use serde_json::{Map, Value, json};
 
 /// The version of the JSON format.
@@ -16,6 +16,8 @@ const SCHEMA: u32 = 1;
 /// What came of it all.
 struct Comparison {
     worlds: Vec<World>,
+    /// Worlds that the scenario names and this computer cannot run, and why.
+    left_out: Vec<(World, String)>,
     /// What the simulator showed.
     shown: Shown,
     differences: Vec<(World, Difference)>,
@@ -31,14 +33,16 @@ pub(super) fn conform(args: &ConformArgs, terminal: &Terminal) -> Result<(), Exi
         terminal.say(invalid.render(terminal.style()).trim_end());
         Exit::Usage
     })?;
-    let worlds = worlds(args, &drawn.scenario).map_err(|why| {
+    let mut worlds = worlds(args, &drawn.scenario).map_err(|why| {
         terminal.say(&format!("error: {why}"));
         Exit::Usage
     })?;
-    let comparison = compare(&drawn, args.seed, worlds).map_err(|error| {
+    let left_out = if args.worlds.is_none() { leave_out(&mut worlds) } else { Vec::new() };
+    let comparison = compare(&drawn, args, worlds).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Internal
     })?;
+    let comparison = Comparison { left_out, ..comparison };
     match args.format {
         Format::Human => terminal.say(&human(&drawn.scenario, args.seed, &comparison, terminal)),
         Format::Json => terminal.result(&format!("{:#}\n", result(&drawn.scenario, args.seed, &comparison)))?,
@@ -60,10 +64,24 @@ fn worlds(args: &ConformArgs, scenario: &Scenario) -> Result<Vec<World>, String>
     }
 }
 
-fn compare(drawn: &Drawn, seed: u64, worlds: Vec<World>) -> Result<Comparison, String> {
+/// Takes out what this computer cannot run: nobody has asked for it by name.
+fn leave_out(worlds: &mut Vec<World>) -> Vec<(World, String)> {
+    let lacks: Vec<_> = worlds.iter().filter_map(|world| Some((*world, real::missing(*world)?))).collect();
+    worlds.retain(|world| lacks.iter().all(|(lacks, _)| lacks != world));
+    lacks
+}
+
+fn compare(drawn: &Drawn, args: &ConformArgs, worlds: Vec<World>) -> Result<Comparison, String> {
     let scenario = &drawn.scenario;
+    let given = Given {
+        suite: SuiteKind::Real,
+        guest_image: args.guest_image.clone(),
+        out: None,
+        record: false,
+        guest_fault: args.guest_fault,
+    };
     let simulated = |world| {
-        let run = || simulate(world, drawn, seed, SuiteKind::Real, None);
+        let run = || simulate(world, drawn, args.seed, SuiteKind::Real, None);
         let first = run();
         let comes_again = first.equals(&run());
         (first, comes_again)
@@ -72,13 +90,13 @@ fn compare(drawn: &Drawn, seed: u64, worlds: Vec<World>) -> Result<Comparison, S
     let shown = Shown::of(scenario, &simulated_pipes.seen);
     let (mut differences, mut failures) = (Vec::new(), failures(World::Sim, &simulated_pipes));
     for world in worlds.iter().copied().filter(|world| *world != World::Sim) {
-        let run = if world == World::Stack {
+        let run = if world.is_simulated() {
             let (run, comes_again) = simulated(world);
             is_deterministic &= comes_again;
             run
         } else {
             // Where nothing is missing any more, there is nothing to wait for.
-            tcp::run(scenario, seed, SuiteKind::Real, |seen| Shown::of(scenario, seen) == shown)?
+            real::run(world, scenario, args.seed, &given, |seen| Shown::of(scenario, seen) == shown)?
         };
         let found = shown.differences(&Shown::of(scenario, &run.seen), scenario);
         differences.extend(found.into_iter().map(|difference| (world, difference)));
@@ -90,7 +108,7 @@ fn compare(drawn: &Drawn, seed: u64, worlds: Vec<World>) -> Result<Comparison, S
         () if shown.observations() == 0 => Exit::Nothing,
         () => Exit::Held,
     };
-    Ok(Comparison { worlds, shown, differences, failures, exit })
+    Ok(Comparison { worlds, left_out: Vec::new(), shown, differences, failures, exit })
 }
 
 fn failures(world: World, run: &Run) -> Vec<(World, String)> {
@@ -126,6 +144,7 @@ fn human(scenario: &Scenario, seed: u64, comparison: &Comparison, terminal: &Ter
     let name = terminal.paint(Paint::Bold, &scenario.name);
     let mut lines =
         vec![format!("{name}  seed {seed}  {}  {}: {facts}", names.join(", "), terminal.paint(paint, word))];
+    lines.extend(comparison.left_out.iter().map(|(world, why)| format!("left out: {world}: {why}")));
     for (world, difference) in &comparison.differences {
         lines.push(String::new());
         lines.push(format!("{}: {}", terminal.paint(Paint::Bold, &difference.node), difference.subject));
@@ -163,12 +182,14 @@ fn result(scenario: &Scenario, seed: u64, comparison: &Comparison) -> Value {
         Value::Object(object)
     };
     let failure = |(world, how): &(World, String)| json!({ "world": world.to_string(), "how": how });
+    let left_out = |(world, why): &(World, String)| json!({ "world": world.to_string(), "why": why });
     json!({
         "schema": SCHEMA,
         "scenario": scenario.name,
         "scenario_hash": scenario.hash(),
         "seed": seed,
         "worlds": comparison.worlds.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "left_out": comparison.left_out.iter().map(left_out).collect::<Vec<_>>(),
         "verdict": verdict(comparison.exit),
         "subjects": comparison.shown.subjects(),
         "observations": comparison.shown.observations(),

@@ -79,6 +79,8 @@ fn header(args: &ExhaustArgs, name: &str, hash: &str) -> Header {
         schema: 1,
         scenario: name.to_owned(),
         scenario_hash: format!("{hash} exhaust seed {}", args.seed),
+        path: args.scenario.display().to_string(),
+        overrides: args.overrides.clone(),
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
         world: World::Sim.to_string(),

@@ -1,14 +1,14 @@
 //! `sweep --guided`: runs that are made from those which reached something new.
 
 use super::found::{self, Source, Teller};
-use super::sweep::{INTERRUPTED, RESULTS, stop, usage, write};
+use super::sweep::{INTERRUPTED, RESULTS, finish, how_to_go_on, stop, usage, write};
 use crate::cli::{Exit, SweepArgs, SweepFormat};
-use crate::explore::{GENERATION, Guided};
+use crate::explore::{GENERATION, Guided, Memory};
 use crate::nemesis::Limits;
 use crate::oracles::{count, grouped};
-use crate::report::sweep::About;
+use crate::report::sweep::{self as report, About};
 use crate::scenario::Scenario;
-use crate::sweep::{self, Bounds, Ended, Line, Plan, Stopwatch, Tally};
+use crate::sweep::{self, Bounds, Ended, Header, Line, Plan, Stopwatch, Tally};
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::play_with;
 use crate::worlds::sim::Extras;
@@ -23,24 +23,28 @@ const LIVE_EVERY: u64 = 200;
 
 pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal: &Terminal) -> Result<(), Exit> {
     refuse(args, plan, terminal)?;
-    if let Some(dir) = &args.out {
-        std::fs::create_dir_all(dir)
-            .map_err(|error| usage(terminal, &format!("`{}` cannot be made: {error}", dir.display())))?;
-    }
     let suite = plan.suite;
     let player = move |scenario: &Rc<Scenario>, limits: &Limits, seed: u64, extras: Extras| {
         play_with(scenario, limits, seed, suite, extras)
     };
+    let header = Memory::header(&about.header, plan.mode, plan.seeds.0);
+    let mut memory = match &args.out {
+        Some(dir) => remembered(dir, &header).map_err(|error| usage(terminal, &error))?,
+        None => Memory::default(),
+    };
+    if memory.runs() > 0 {
+        terminal.say(&format!("resumed   {} runs are there already", memory.runs()));
+    }
     let mut guided = Guided::new(plan.loaded, plan.mode, &player);
     let watch = Stopwatch::start();
-    let (tally, ended) = search(&mut guided, plan, &watch, terminal)?;
+    let (tally, ended) = search(&mut guided, &mut memory, plan, &watch, terminal)?;
     terminal.clear_line();
     let source =
         Source { faults: &|line| guided.changes(line.seed), capsule: &|line| guided.capsule(line.seed, suite) };
     let found = found::keep(&tally, args.out.as_deref(), &source, terminal)?;
     let is_complete = ended == Ended::Complete;
     if let Some(dir) = args.out.as_deref().filter(|_| is_complete) {
-        write(&Path::new(dir).join(RESULTS), &about.header, &tally, terminal)?;
+        write(&dir.join(RESULTS), &header, &tally, terminal)?;
     }
     if args.format == SweepFormat::Json {
         let counts = tally.counts();
@@ -58,18 +62,27 @@ pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal:
             "reached": guided.reached(),
             "kept": guided.kept(),
             "failures": found::json(&found),
+            "probes": report::probes(&tally),
+            "unreached": tally.unreached(about.wanted()),
         });
         terminal.result(&format!("{value:#}\n"))?;
     }
     let name = format!("guided    {}", terminal.paint(Paint::Bold, &about.header.scenario));
     terminal.say(&found::summary(&name, &tally, &found, watch.millis(), terminal));
     let kept = count(guided.kept(), "run");
-    terminal.say(&format!("reached   {}, by {kept} that are kept", count(guided.reached(), "combination")));
-    match (is_complete, tally.exit(&[])) {
-        (false, _) => Err(Exit::Interrupted),
-        (true, Exit::Held) => Ok(()),
-        (true, exit) => Err(exit),
+    let probes = report::probes_shown(about, &tally, terminal);
+    terminal.say(&format!("reached   {}, by {kept} that are kept{probes}", count(guided.reached(), "combination")));
+    if !is_complete {
+        terminal.say(how_to_go_on(args.out.is_some()));
+        return Err(Exit::Interrupted);
     }
+    finish(tally.exit(about.wanted()))
+}
+
+fn remembered(dir: &Path, header: &Header) -> Result<Memory, String> {
+    std::fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
+    let program = sweep::program().map_err(|error| format!("this program cannot be read: {error}"))?;
+    Memory::open(dir, header, &program)
 }
 
 fn refuse(args: &SweepArgs, plan: &Plan<'_>, terminal: &Terminal) -> Result<(), Exit> {
@@ -85,6 +98,7 @@ fn refuse(args: &SweepArgs, plan: &Plan<'_>, terminal: &Terminal) -> Result<(), 
 
 fn search(
     guided: &mut Guided<'_>,
+    memory: &mut Memory,
     plan: &Plan<'_>,
     watch: &Stopwatch,
     terminal: &Terminal,
@@ -105,11 +119,28 @@ fn search(
         let end = until.min(at.saturating_add(GENERATION));
         let generation = guided.generation(at..end);
         let mut told = |line: &Line| teller.tell(line, terminal);
-        let (some, ended) = sweep::run(&generation, bounds, Vec::new(), None, &INTERRUPTED, terminal, &mut told)
+        let (lesson, known) = memory.of(at, end).unzip();
+        let (known, journal) = (known.unwrap_or_default(), memory.journal());
+        let (some, ended) = sweep::run(&generation, bounds, known, journal, &INTERRUPTED, terminal, &mut told)
             .map_err(|stopped| stop(stopped, terminal))?;
-        some.lines().into_iter().for_each(|line| tally.add(line));
-        let learned = generation.finish();
-        guided.learn(learned);
+        let lines = some.lines();
+        if let Some(lesson) = lesson {
+            let learned = generation.recall(&lesson, &lines);
+            guided.learn(learned);
+        } else {
+            let learned = generation.finish();
+            let is_whole = learned.is_whole();
+            let news = guided.learn(learned);
+            if is_whole {
+                memory.keep(at, end, news).map_err(|error| {
+                    terminal.say(&format!("error: what was learned cannot be kept: {error}"));
+                    Exit::Internal
+                })?;
+            }
+        }
+        for line in lines {
+            tally.add(line);
+        }
         at = end;
         if ended == Ended::Interrupted || INTERRUPTED.load(Ordering::Relaxed) && at < until {
             return Ok((tally, Ended::Interrupted));

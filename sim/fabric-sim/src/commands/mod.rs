@@ -4,6 +4,7 @@ mod check;
 mod conform;
 mod diff;
 mod exhaust;
+mod fork;
 mod found;
 mod guided;
 mod list;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Slice(args) => slice::slice(args, terminal),
+        Command::Fork(args) => fork::fork(args, terminal),
         Command::Exhaust(args) => exhaust::exhaust(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
         Command::Report(args) => report::report(args, terminal),
@@ -38,8 +40,8 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::List { dir } => list::list(dir, terminal),
         Command::New { name } => new::new(name, terminal),
         Command::Schema => terminal.result(&format!("{:#}\n", scenario::schema())),
-        Command::NodeProcess => return crate::worlds::tcp::node(),
-        Command::JanitorProcess => return crate::worlds::tcp::janitor(),
+        Command::NodeProcess => return crate::worlds::real::node(),
+        Command::JanitorProcess => return crate::worlds::real::janitor(),
         Command::Completions { shell } => completions(*shell, terminal),
     };
     done.err().unwrap_or(Exit::Held)

@@ -1,7 +1,8 @@
 //! `run`: one scenario, one seed, one verdict.
 
 use crate::capsule::{Capsule, write_whole};
-use crate::cli::{Exit, Format, RunArgs};
+use crate::capture::{About, KeyLog, PcapFile};
+use crate::cli::{BUILD, Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
 use crate::report::{Head, Told, human, json};
 use crate::scenario;
@@ -9,9 +10,10 @@ use crate::slice::{self, Size, Slice};
 use crate::sweep::Stopwatch;
 use crate::terminal::Terminal;
 use crate::worlds::sim::{Extras, Run};
-use crate::worlds::{World, play_with, simulate, tcp};
+use crate::worlds::{Given, SuiteKind, World, play_with, real, simulate};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -20,23 +22,42 @@ use std::rc::Rc;
 
 /// The file in `--out` that holds a failure.
 const CAPSULE: &str = "failure.capsule.json";
+/// And the one that says why.
+const SLICE: &str = "slice.json";
 
 pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
     let head = Head::new(args, hash, &drawn);
     terminal.say(&human::head(&head, terminal));
     refuse_what_lacks(args, &head, terminal)?;
-    if args.world == World::Tcp {
-        return run_tcp(args, &head, terminal);
+    if !args.world.is_simulated() {
+        return run_real(args, &head, terminal);
     }
-    let trace = Trace::open(args).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Usage
-    })?;
+    let wrong = |exit| {
+        move |error: String| {
+            terminal.say(&format!("error: {error}"));
+            exit
+        }
+    };
+    let trace = Trace::open(args).map_err(wrong(Exit::Usage))?;
+    let about = About { scenario: &drawn.scenario, seed: args.seed, build: BUILD, world: args.world };
+    let pcap = args.pcap.as_deref().map(|path| PcapFile::create(path, &about)).transpose();
+    let pcap = pcap.map_err(wrong(Exit::Usage))?;
+    let keylog = args.keylog.as_ref().map(|_| KeyLog::default());
+    let extras = Extras {
+        capture: pcap.as_ref().map(PcapFile::sink),
+        keylog: keylog.clone(),
+        ..trace.as_ref().map(Trace::sink).into()
+    };
     let watch = Stopwatch::start();
-    let run = simulate(args.world, &drawn, args.seed, args.suite, trace.as_ref().map(Trace::sink));
+    let run = simulate(args.world, &drawn, args.seed, args.suite, extras);
     let wall = watch.millis();
-    finish_trace(trace, terminal)?;
+    trace.map_or(Ok(()), Trace::finish).map_err(wrong(Exit::Internal))?;
+    pcap.map_or(Ok(()), PcapFile::finish).map_err(wrong(Exit::Internal))?;
+    if let (Some(path), Some(keylog)) = (&args.keylog, keylog) {
+        let unwritten = |error| format!("`{}` cannot be written: {error}", path.display());
+        write_whole(path, &keylog.text()).map_err(unwritten).map_err(wrong(Exit::Internal))?;
+    }
     let mut recorded = None;
     let exit = judge(&run, || {
         if args.world != World::Sim {
@@ -46,6 +67,11 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
         recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, extras)).equals(&run)
     });
     let slice = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Short));
+    if let Some(dir) = &args.out {
+        let whole = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Whole));
+        keep_slice(dir, whole.map(|slice| slice::json(&slice, &drawn.scenario, args.seed)), &run)
+            .map_err(|error| unwritten(dir, &error, terminal))?;
+    }
     let why = slice.map(|slice| slice::text(&slice, &drawn.scenario, terminal)).unwrap_or_default();
     let capsule =
         recorded.and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
@@ -55,13 +81,35 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     report(args, &head, &run, exit, &Told { wall, why }, terminal)
 }
 
+/// Writes why a run failed beside its result, for its page. What an earlier run left there goes.
+fn keep_slice(dir: &Path, slice: Option<Value>, run: &Run) -> io::Result<()> {
+    let file = dir.join(SLICE);
+    match slice {
+        Some(mut slice) => {
+            slice["trace_hash"] = format!("{:016x}", run.trace_hash).into();
+            write_whole(&file, &format!("{slice:#}\n"))
+        }
+        None if file.exists() => fs::remove_file(file),
+        None => Ok(()),
+    }
+}
+
 /// Ends the program when the world that was asked for cannot run this.
 fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
     let unknown = [
         (args.world != World::Sim && args.nemesis.is_some(), "--nemesis"),
-        (args.world == World::Tcp && args.trace.is_some(), "--trace"),
+        (!args.world.is_simulated() && args.trace.is_some(), "--trace"),
+        (!args.world.is_simulated() && args.pcap.is_some(), "--pcap"),
+        (!args.world.is_simulated() && args.keylog.is_some(), "--keylog"),
+        (args.world != World::Qemu && args.record, "--record"),
+        (args.world != World::Qemu && args.guest_image.is_some(), "--guest-image"),
+        (args.world == World::Qemu && args.suite != SuiteKind::Real, "--suite model"),
     ];
     let unknown = unknown.into_iter().find_map(|(is_asked, what)| is_asked.then(|| format!("it has no `{what}`")));
+    if args.keylog.is_some() && args.suite == SuiteKind::Model {
+        terminal.say("error: --keylog is for the real suite: what the model suite seals, nothing else can open");
+        return Err(Exit::Usage);
+    }
     match unknown.or_else(|| scenario::lacks(args.world, &head.scenario)) {
         None => Ok(()),
         Some(lack) => {
@@ -71,8 +119,8 @@ fn refuse_what_lacks(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result
     }
 }
 
-/// Real processes and sockets take no trace, and a second run would be another one.
-fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
+/// A run in real time has no trace, and a second one would be another run.
+fn run_real(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit> {
     if let Some(dir) = &args.out {
         make_dir(dir).map_err(|error| {
             terminal.say(&format!("error: {error}"));
@@ -80,7 +128,14 @@ fn run_tcp(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit>
         })?;
     }
     let watch = Stopwatch::start();
-    let run = tcp::run(&head.scenario, args.seed, args.suite, |_| true).map_err(|error| {
+    let given = Given {
+        suite: args.suite,
+        guest_image: args.guest_image.clone(),
+        out: args.out.clone(),
+        record: args.record,
+        guest_fault: None,
+    };
+    let run = real::run(args.world, &head.scenario, args.seed, &given, |_| true).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Internal
     })?;
@@ -168,13 +223,6 @@ impl Trace {
 
 fn make_dir(dir: &Path) -> Result<(), String> {
     fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))
-}
-
-fn finish_trace(trace: Option<Trace>, terminal: &Terminal) -> Result<(), Exit> {
-    trace.map_or(Ok(()), Trace::finish).map_err(|error| {
-        terminal.say(&format!("error: {error}"));
-        Exit::Internal
-    })
 }
 
 fn unwritten(dir: &Path, error: &io::Error, terminal: &Terminal) -> Exit {

@@ -7,7 +7,7 @@ use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
 use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
 use crate::terminal::Terminal;
-use crate::worlds::{SuiteKind, World};
+use crate::worlds::World;
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -47,12 +47,7 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
     }
     show(&about, &tally, args.format, is_complete, Some(watch.millis()), terminal)?;
     if !is_complete {
-        let next = if args.out.is_some() {
-            "the same command goes on from here"
-        } else {
-            "with --out DIR it could go on from here"
-        };
-        terminal.say(&format!("interrupted: {next}"));
+        terminal.say(how_to_go_on(args.out.is_some()));
         return Err(Exit::Interrupted);
     }
     finish(tally.exit(about.wanted()))
@@ -63,22 +58,23 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
     for file in &args.files {
         let (found, lines) = sweep::read(file).map_err(|error| usage(terminal, &error))?;
         let known = header.get_or_insert_with(|| found.clone());
-        if *known != found {
+        if !known.is_of_one_sweep_with(&found) {
             let shown = file.display();
             return Err(usage(
                 terminal,
                 &format!("`{shown}` is of another scenario, build, suite or world than the files before it"),
             ));
         }
+        // One of them for all, and the same one in whatever order they come.
+        if (&found.path, &found.overrides) < (&known.path, &known.overrides) {
+            *known = found;
+        }
         for line in lines {
             tally.add(line);
         }
     }
     let Some(header) = header else { return Err(Exit::Usage) };
-    let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
-    let world = if header.world == World::Stack.to_string() { World::Stack } else { World::Sim };
-    let path = format!("scenarios/{}.toml", header.scenario);
-    let about = About { header, path, suite, world, is_part: false, overrides: Vec::new() };
+    let about = About { header, is_part: false };
     if let Some(out) = &args.out {
         write(out, &about.header, &tally, terminal)?;
     }
@@ -86,7 +82,16 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
     finish(tally.exit(about.wanted()))
 }
 
-fn finish(exit: Exit) -> Result<(), Exit> {
+/// What is said of a search that was interrupted.
+pub(super) const fn how_to_go_on(is_kept: bool) -> &'static str {
+    if is_kept {
+        "interrupted: the same command goes on from here"
+    } else {
+        "interrupted: with --out DIR it could go on from here"
+    }
+}
+
+pub(super) fn finish(exit: Exit) -> Result<(), Exit> {
     if exit == Exit::Held { Ok(()) } else { Err(exit) }
 }
 
@@ -110,14 +115,14 @@ fn about(args: &SweepArgs, loaded: &Loaded) -> About {
         schema: 1,
         scenario: loaded.scenario.name.clone(),
         scenario_hash: loaded.scenario.hash(),
+        path: args.scenario.display().to_string(),
+        overrides: args.overrides.clone(),
         build: BUILD.to_owned(),
         suite: args.suite.to_string(),
         world: args.world.to_string(),
         sometimes: loaded.scenario.checks.sometimes.clone(),
     };
-    let is_part = args.shard.is_some_and(|(_, shards)| shards > 1);
-    let (path, overrides) = (args.scenario.display().to_string(), args.overrides.clone());
-    About { header, path, suite: args.suite, world: args.world, is_part, overrides }
+    About { header, is_part: args.shard.is_some_and(|(_, shards)| shards > 1) }
 }
 
 fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {

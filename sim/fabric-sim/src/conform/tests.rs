@@ -9,63 +9,14 @@ use crate::suites::Tap;
 use crate::worlds::SuiteKind;
 use crate::worlds::sim::run;
 use core::convert::Infallible;
-use machine::{Addr, Boot, Input, Instant, Machine, Output, PipeEnd, PipeId};
+use guest_contract::{ShimFault, Shimmed};
+use machine::{Addr, Boot, Input, Instant, Machine, Output, PipeId};
 use scenario_actor::{Actor, Part};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Driver {
-    KeepsTheContract,
-    DropsCloses,
-    MergesDatagrams,
-    CallsResetsClean,
-}
-
-/// A machine as such a driver treats it.
-struct Driven<M> {
-    inner: M,
-    driver: Driver,
-    held: Vec<u8>,
-}
-
-impl<M: Machine<Command = Infallible>> Machine for Driven<M> {
-    type Command = Infallible;
-    type Event = M::Event;
-
-    fn handle(&mut self, now: Instant, input: Input<'_, Infallible>) {
-        match (self.driver, input) {
-            (Driver::DropsCloses, Input::PipeClosed { .. }) => {}
-            (Driver::MergesDatagrams, Input::Datagram { from, bytes }) => {
-                self.held.extend_from_slice(bytes);
-                if self.held.len() > bytes.len() {
-                    let bytes = core::mem::take(&mut self.held);
-                    self.inner.handle(now, Input::Datagram { from, bytes: &bytes });
-                }
-            }
-            (Driver::CallsResetsClean, Input::PipeClosed { pipe, .. }) => {
-                self.inner.handle(now, Input::PipeFinished { pipe });
-                self.inner.handle(now, Input::PipeClosed { pipe, reason: PipeEnd::Finished });
-            }
-            (_, input) => self.inner.handle(now, input),
-        }
-    }
-
-    fn poll(&mut self) -> Option<Output<'_, M::Event>> {
-        self.inner.poll()
-    }
-
-    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
-        self.inner.fill(pipe, room)
-    }
-
-    fn next_timeout(&self) -> Option<Instant> {
-        self.inner.next_timeout()
-    }
-}
-
-impl<M> Inspect for Driven<M> {}
+impl<M> Inspect for Shimmed<M> {}
 
 /// A machine that dials the hub and tells how that ended: what the fabric, which trusts no transport's end, does not show.
 struct Dialler {
@@ -111,17 +62,17 @@ fn dialler(_: &Boot, part: Part) -> Dialler {
     Dialler { dials: part.name == "phone", said: VecDeque::new() }
 }
 
-/// In what `driver` differs from one that keeps its contract.
-fn differences<M>(path: &str, driver: Driver, make: fn(&Boot, Part) -> M) -> Vec<Difference>
+/// In what a driver with `fault` differs from one that keeps its contract.
+fn differences<M>(path: &str, fault: Option<ShimFault>, make: fn(&Boot, Part) -> M) -> Vec<Difference>
 where
     M: Machine<Command = Infallible, Event = Observation> + 'static,
 {
     let scenario = Rc::new(scenario::load(Path::new(path), &[]).unwrap());
-    let shown = |driver| {
-        let machine = move |boot: Boot, part| Driven { inner: make(&boot, part), driver, held: Vec::new() };
+    let shown = |fault| {
+        let machine = move |boot: Boot, part| Shimmed::new(make(&boot, part), fault);
         Shown::of(&scenario, &run(&scenario, 1, None, &Tap::default(), machine).seen)
     };
-    shown(Driver::KeepsTheContract).differences(&shown(driver), &scenario)
+    shown(None).differences(&shown(fault), &scenario)
 }
 
 const FIRST_CONTACT: &str = "../../scenarios/first-contact.toml";
@@ -130,14 +81,14 @@ const RESET: &str = "tests/scenarios/reset.toml";
 
 #[test]
 fn a_driver_that_keeps_its_contract_does_not_differ() {
-    assert_eq!(differences(FIRST_CONTACT, Driver::KeepsTheContract, actor), []);
-    assert_eq!(differences(RESTARTED, Driver::KeepsTheContract, actor), []);
-    assert_eq!(differences(RESET, Driver::KeepsTheContract, dialler), []);
+    assert_eq!(differences(FIRST_CONTACT, None, actor), []);
+    assert_eq!(differences(RESTARTED, None, actor), []);
+    assert_eq!(differences(RESET, None, dialler), []);
 }
 
 #[test]
 fn a_close_that_is_dropped_shows_as_work_that_is_never_done() {
-    let found = differences(RESTARTED, Driver::DropsCloses, actor);
+    let found = differences(RESTARTED, Some(ShimFault::DropsCloses), actor);
     let [difference] = found.as_slice() else { panic!("{found:?}") };
     assert_eq!(difference.node, "phone");
     assert_eq!(difference.subject, "work 0 (phone -> hub/files), ../../scenarios/restarted-midway.toml:17");
@@ -147,7 +98,7 @@ fn a_close_that_is_dropped_shows_as_work_that_is_never_done() {
 
 #[test]
 fn merged_datagrams_show_as_peers_that_are_not_found() {
-    let found = differences(FIRST_CONTACT, Driver::MergesDatagrams, actor);
+    let found = differences(FIRST_CONTACT, Some(ShimFault::MergesDatagrams), actor);
     let of = |node: &str, subject: &str| {
         let is_it = |difference: &&Difference| difference.node == node && difference.subject == subject;
         found.iter().find(is_it).unwrap_or_else(|| panic!("{node} {subject}: {found:?}"))
@@ -158,7 +109,7 @@ fn merged_datagrams_show_as_peers_that_are_not_found() {
 
 #[test]
 fn a_reset_that_is_called_a_clean_end_shows() {
-    let found = differences(RESET, Driver::CallsResetsClean, dialler);
+    let found = differences(RESET, Some(ShimFault::CallsResetsClean), dialler);
     let nodes: Vec<_> = found.iter().map(|difference| difference.node.as_str()).collect();
     assert_eq!(nodes, ["hub", "phone"], "each end tells");
     for difference in found {

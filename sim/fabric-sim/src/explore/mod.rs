@@ -3,8 +3,10 @@
 //!
 //! Runs come in generations of [`GENERATION`]. What a run is depends on its number and on the generations before its own
 //! alone, and a generation is folded in the order of numbers once all of it is there: so neither threads nor their speed
-//! change the result. [`reached`] says what counts as new; what can be changed is what [`points`] finds.
+//! change the result. [`reached`] says what counts as new; what can be changed is what [`points`] finds; [`memory`] is what lets
+//! it go on where it was stopped.
 
+mod memory;
 mod reached;
 
 use crate::capsule::{Capsule, NamedEntry, overriding};
@@ -20,7 +22,10 @@ use ::sim::fate::Key;
 use ::sim::ledger::{Address, Entry};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
+
+use memory::News;
+pub(crate) use memory::{Lesson, Memory};
 
 /// The mode of its lines.
 const GUIDED: &str = "guided";
@@ -50,7 +55,8 @@ struct Recipe {
 #[derive(Clone, Debug)]
 struct Kept {
     recipe: Recipe,
-    points: Vec<Entry>,
+    /// Found when it is asked for, if the run was made by a search that was stopped.
+    points: OnceLock<Vec<Entry>>,
 }
 
 /// See the module.
@@ -73,9 +79,10 @@ pub(crate) struct Generation<'a> {
 }
 
 /// What a run shows besides its line.
+#[derive(Default)]
 struct Found {
     reached: BTreeSet<u64>,
-    points: Vec<Entry>,
+    points: OnceLock<Vec<Entry>>,
     failed: bool,
 }
 
@@ -83,6 +90,13 @@ struct Found {
 pub(crate) struct Learned {
     recipes: Vec<(u64, Recipe)>,
     found: BTreeMap<u64, Found>,
+}
+
+impl Learned {
+    /// Whether every run of the generation was made.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.found.len() == self.recipes.len()
+    }
 }
 
 impl<'a> Guided<'a> {
@@ -107,22 +121,41 @@ impl<'a> Guided<'a> {
         Generation { guided: self, numbers, recipes, found: Mutex::default() }
     }
 
-    /// Takes in what a generation has found, in the order of numbers.
-    pub(crate) fn learn(&mut self, learned: Learned) {
-        let mut found = learned.found;
+    /// Takes in what a generation has found, in the order of numbers; gives what was new in it.
+    pub(crate) fn learn(&mut self, learned: Learned) -> Vec<News> {
+        let (mut found, mut news) = (learned.found, Vec::new());
         for (number, recipe) in learned.recipes {
             let Some(found) = found.remove(&number) else { continue };
             if found.failed {
                 self.failed.insert(number, recipe.clone());
             }
-            let before = self.reached.len();
-            self.reached.extend(found.reached);
-            if self.reached.len() > before {
+            let reached: Vec<_> = found.reached.difference(&self.reached).copied().collect();
+            if !reached.is_empty() {
+                self.reached.extend(&reached);
                 self.kept.push(Kept { recipe, points: found.points });
+                news.push(News { number, reached });
             }
         }
         let over = self.kept.len().saturating_sub(KEPT_MAX);
         self.kept.drain(..over);
+        news
+    }
+
+    /// What can be changed of a run that is kept.
+    fn points<'k>(&self, kept: &'k Kept) -> &'k [Entry] {
+        kept.points
+            .get_or_init(|| self.run(&kept.recipe, true).map_or_else(|_| Vec::new(), |(run, ..)| self.points_of(&run)))
+    }
+
+    /// Every so-manieth of what can be changed, where there is too much of it.
+    fn points_of(&self, run: &Run) -> Vec<Entry> {
+        let fates = points::of(run, self.until()).into_iter().filter_map(|point| match point {
+            Point::Fate(entry) => Some(entry),
+            Point::Crash { .. } => None,
+        });
+        let all: Vec<_> = fates.collect();
+        let step = all.len().div_ceil(POINTS_MAX).max(1);
+        all.into_iter().step_by(step).collect()
     }
 
     /// What the run of this number is: a seed as it is, or one that was kept with some changes.
@@ -138,7 +171,7 @@ impl<'a> Guided<'a> {
         let kept = &self.kept[place as usize];
         let mut recipe = kept.recipe.clone();
         for change in 0..key.within(3, 1, CHANGES_MAX) {
-            alter(&mut recipe, &kept.points, key.number(change));
+            alter(&mut recipe, self.points(kept), key.number(change));
         }
         recipe
     }
@@ -209,15 +242,16 @@ impl Generation<'_> {
         Learned { recipes: self.numbers.into_iter().zip(self.recipes).collect(), found }
     }
 
-    /// Every so-manieth of what can be changed, where there is too much of it.
-    fn points(&self, run: &Run) -> Vec<Entry> {
-        let fates = points::of(run, self.guided.until()).into_iter().filter_map(|point| match point {
-            Point::Fate(entry) => Some(entry),
-            Point::Crash { .. } => None,
-        });
-        let all: Vec<_> = fates.collect();
-        let step = all.len().div_ceil(POINTS_MAX).max(1);
-        all.into_iter().step_by(step).collect()
+    /// What it found when it ran in a search that was stopped; `lines` are those of its runs.
+    pub(crate) fn recall(self, lesson: &Lesson, lines: &[Line]) -> Learned {
+        let mut found: BTreeMap<u64, Found> = BTreeMap::new();
+        for line in lines {
+            found.entry(line.seed).or_default().failed = line.is_failure();
+        }
+        for news in lesson.kept() {
+            found.entry(news.number).or_default().reached = news.reached.iter().copied().collect();
+        }
+        Learned { recipes: self.numbers.into_iter().zip(self.recipes).collect(), found }
     }
 }
 
@@ -240,7 +274,8 @@ impl Batch for Generation<'_> {
         if line.is_failure() {
             line.compare(&run, &self.guided.run(recipe, false)?.0);
         }
-        let found = Found { reached: reached::of(&run), points: self.points(&run), failed: line.is_failure() };
+        let points = self.guided.points_of(&run).into();
+        let found = Found { reached: reached::of(&run), points, failed: line.is_failure() };
         self.found.lock().unwrap_or_else(PoisonError::into_inner).insert(number, found);
         Ok(line)
     }

@@ -1,11 +1,9 @@
 //! The page of a sweep.
 
 use super::fill;
-use crate::nemesis::Mode;
-use crate::report;
-use crate::sweep::{self, Distinct, Header, Line, Tally};
-use crate::worlds::SuiteKind;
-use serde_json::{Map, Value, json};
+use crate::report::sweep::{self as report, About};
+use crate::sweep::{self, Distinct, Line, Tally};
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The page of the results in `file`, as `sweep --out` and `merge --out` write them. The error is for people.
@@ -29,17 +27,18 @@ pub(crate) fn of_sweep(file: &Path) -> Result<String, String> {
         "build": header.build,
         "verdict": verdict,
         "suite": header.suite,
-        "world": "sim",
+        "world": header.world,
         "virtual_ns": lines.iter().map(|line| line.virtual_ns).sum::<u64>(),
         "events": lines.iter().map(|line| line.events).sum::<u64>(),
     });
-    let probes: Map<_, _> = tally.probes().into_iter().map(|(name, runs)| (name.to_owned(), runs.into())).collect();
-    let distinct: Vec<_> = distinct.iter().map(|one| failure(one, &header)).collect();
+    let about = About { header, is_part: false };
+    let distinct: Vec<_> = distinct.iter().map(|one| failure(one, &about)).collect();
+    let header = &about.header;
     let sweep = json!({
         "scenario": header.scenario_hash,
         "lines": lines.iter().map(run).collect::<Vec<_>>(),
         "distinct": distinct,
-        "probes": probes,
+        "probes": report::probes(&tally),
     });
     Ok(fill(&format!("{}, {} runs", header.scenario, counts.runs), &json!({ "head": head, "sweep": sweep })))
 }
@@ -58,15 +57,12 @@ fn run(line: &Line) -> Value {
     run
 }
 
-fn failure(one: &Distinct, header: &Header) -> Value {
-    let suite = if header.suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
-    let path = format!("scenarios/{}.toml", header.scenario);
-    let again = report::command(&path, one.best.seed, Mode::named(&one.best.mode), suite, &[]);
+fn failure(one: &Distinct, about: &About) -> Value {
     json!({
         "check": one.check,
         "place": one.place,
         "seeds": one.runs,
         "detail": one.best.failures.first().map_or("", |failure| failure.detail.as_str()),
-        "commands": [again],
+        "commands": [about.reproduce(&one.best)],
     })
 }

@@ -29,7 +29,7 @@ pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
         match head.world {
             World::Sim => format!("{} of virtual time", scenario.stop_at),
             World::Stack => format!("{} of virtual time, on simulated Ethernet", scenario.stop_at),
-            World::Tcp => format!("at most {} of real time", scenario.stop_at),
+            World::Tcp | World::Qemu => format!("at most {} of real time", scenario.stop_at),
         },
     ];
     let text = format!(
@@ -88,6 +88,7 @@ fn verdict_line(place: World, run: &Run, exit: Exit, wall_ms: u64, terminal: &Te
             run.trace_hash
         ),
         World::Tcp => format!("{ended} over real sockets, {} relayed", count(run.events, "packet")),
+        World::Qemu => format!("{ended} between virtual machines, {} relayed", count(run.events, "frame")),
     };
     let verdict = hang(&format!("{}  ", terminal.paint(paint, word)), word.len() + 2, &why, terminal.width());
     format!("{verdict}\n{}", hang("", 0, &facts, terminal.width()))
@@ -210,7 +211,7 @@ pub(crate) fn next_steps(head: &Head, exit: Exit, terminal: &Terminal) -> String
     let title = |text: &str| terminal.paint(Paint::Bold, text);
     match exit {
         Exit::Nothing => format!("{} give the scenario work: see `fabric-sim new --help`", title("next:")),
-        _ if head.world == World::Tcp => format!("{}  {command}", title("again:")),
+        _ if !head.world.is_simulated() => format!("{}  {command}", title("again:")),
         _ => {
             let line =
                 |name: &str, command: String| format!("\n{}{}{command}", title(name), " ".repeat(12 - name.len()));

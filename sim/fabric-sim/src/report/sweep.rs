@@ -13,12 +13,8 @@ use serde_json::{Value, json};
 /// What the reports of one sweep have in common.
 pub(crate) struct About {
     pub(crate) header: Header,
-    pub(crate) path: String,
-    pub(crate) suite: SuiteKind,
-    pub(crate) world: World,
     /// Others run the rest of the seeds: what no run here has reached may be reached there.
     pub(crate) is_part: bool,
-    pub(crate) overrides: Vec<String>,
 }
 
 impl About {
@@ -28,9 +24,11 @@ impl About {
     }
 
     /// The command that makes the run of `line` again.
-    fn reproduce(&self, line: &Line) -> String {
-        let command = command(&self.path, line.seed, Mode::named(&line.mode), self.suite, &self.overrides);
-        in_world(command, self.world)
+    pub(crate) fn reproduce(&self, line: &Line) -> String {
+        let Header { path, overrides, suite, world, .. } = &self.header;
+        let suite = if *suite == SuiteKind::Real.to_string() { SuiteKind::Real } else { SuiteKind::Model };
+        let world = if *world == World::Stack.to_string() { World::Stack } else { World::Sim };
+        in_world(command(path, line.seed, Mode::named(&line.mode), suite, overrides), world)
     }
 }
 
@@ -64,11 +62,11 @@ pub(crate) fn summary(about: &About, tally: &Tally, millis: Option<u64>, termina
     for one in &distinct {
         let _ = write!(text, "\n{}", shown(about, one, terminal));
     }
-    text + &probes(about, tally, terminal)
+    text + &probes_shown(about, tally, terminal)
 }
 
 /// In how many runs each probe was reached; and what of it some run must have, and none has.
-fn probes(about: &About, tally: &Tally, terminal: &Terminal) -> String {
+pub(crate) fn probes_shown(about: &About, tally: &Tally, terminal: &Terminal) -> String {
     let runs = tally.counts().runs;
     let (reached, never): (Vec<_>, Vec<_>) = tally.probes().into_iter().partition(|(_, runs)| *runs > 0);
     let mut text = String::new();
@@ -112,9 +110,7 @@ fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
 pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
     let counts = tally.counts();
     let failures: Vec<_> = tally.distinct().iter().map(|one| distinct(about, one)).collect();
-    let Header { schema, scenario, scenario_hash, build, suite, world, sometimes: _ } = &about.header;
-    let probes: serde_json::Map<_, _> =
-        tally.probes().into_iter().map(|(name, runs)| (name.to_owned(), runs.into())).collect();
+    let Header { schema, scenario, scenario_hash, build, suite, world, .. } = &about.header;
     json!({
         "schema": schema,
         "scenario": scenario,
@@ -129,9 +125,14 @@ pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
         "nondeterministic": counts.nondeterministic,
         "nothing_ran": counts.nothing,
         "failures": failures,
-        "probes": probes,
+        "probes": probes(tally),
         "unreached": tally.unreached(about.wanted()),
     })
+}
+
+/// How many runs reached each probe.
+pub(crate) fn probes(tally: &Tally) -> Value {
+    tally.probes().into_iter().map(|(name, runs)| (name.to_owned(), Value::from(runs))).collect()
 }
 
 fn distinct(about: &About, one: &Distinct) -> Value {
@@ -204,12 +205,12 @@ pub(crate) fn github(about: &About, tally: &Tally) -> String {
     let annotation = |one: &Distinct| {
         let detail = one.best.failures.first().map(|failure| failure.detail.as_str()).unwrap_or_default();
         let message = format!("{}: {detail}\nreproduce: {}", count(one.runs, "run"), about.reproduce(&one.best));
-        format!("::error file={},title={}::{}\n", property(&about.path), property(&one.title()), data(&message))
+        format!("::error file={},title={}::{}\n", property(&about.header.path), property(&one.title()), data(&message))
     };
     let counts = tally.counts();
     let missed = |probe: &str| {
         let title = property(&format!("sometimes {probe}"));
-        format!("::error file={},title={title}::{}\n", property(&about.path), never(&counts))
+        format!("::error file={},title={title}::{}\n", property(&about.header.path), never(&counts))
     };
     tally.distinct().iter().map(annotation).chain(tally.unreached(about.wanted()).into_iter().map(missed)).collect()
 }
@@ -232,13 +233,14 @@ mod tests {
             schema: 1,
             scenario: "bench".into(),
             scenario_hash: "00".into(),
+            path: "a b.toml".into(),
+            overrides: vec!["stop_at=5s".into()],
             build: "0".into(),
             suite: "model".into(),
             world: "sim".into(),
             sometimes: Vec::new(),
         };
-        let overrides = vec!["stop_at=5s".into()];
-        About { header, path: "a b.toml".into(), suite: SuiteKind::Model, world: World::Sim, is_part: false, overrides }
+        About { header, is_part: false }
     }
 
     fn tally() -> Tally {

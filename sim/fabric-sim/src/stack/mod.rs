@@ -65,7 +65,8 @@ impl<M: Machine + Inspect> Inspect for Stacked<M> {
     }
 }
 
-fn host(scenario: &Scenario, node: NodeId) -> StackConfig {
+/// What a node's host is.
+pub(crate) fn host(scenario: &Scenario, node: NodeId) -> StackConfig {
     let number = (node as u16).saturating_add(1);
     let buffer = (scenario.pipes.buffer / 2).clamp(1, BUFFER_BYTES_MAX);
     let sockets = scenario.nodes.len().saturating_mul(4).clamp(64, 1_024);

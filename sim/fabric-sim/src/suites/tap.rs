@@ -4,6 +4,7 @@
 
 use super::clear::Sealed;
 use super::credit::{Books, Fault};
+use crate::capture::KeyLog;
 use fabric::identity::{DeviceKey, NoisePublic};
 use fabric::suite::{Cipher, Forged, Hash, Suite, TAG_BYTES};
 use std::collections::{BTreeMap, BTreeSet};
@@ -49,6 +50,7 @@ struct Log {
     sealed: Sealed,
     records: u64,
     broken: Option<Broken>,
+    keylog: Option<KeyLog>,
 }
 
 /// What one start of a node has seen. Ciphers are numbered in the order in which they were last made; one that replaces
@@ -68,6 +70,11 @@ impl Tap {
     /// The suite of `node`, which names one start of one node: `inner`, watched.
     pub(crate) fn suite(&self, inner: Arc<dyn Suite>, node: &str) -> TappingSuite {
         TappingSuite { inner, tap: self.clone(), node: node.into() }
+    }
+
+    /// From now on, keys go to `keylog` when they are used first.
+    pub(crate) fn log_keys(&self, keylog: KeyLog) {
+        self.lock().keylog = Some(keylog);
     }
 
     /// The first promise that was broken since this was last asked.
@@ -183,7 +190,8 @@ impl Suite for TappingSuite {
         let digest = sim::digest(key);
         let (tap, node) = (self.tap.clone(), Arc::clone(&self.node));
         tap.lock().made(&node, digest);
-        Box::new(TappedCipher { inner: self.inner.cipher(key), key: digest, tap, node })
+        let logged = tap.lock().keylog.clone().map(|keylog| (keylog, *key));
+        Box::new(TappedCipher { inner: self.inner.cipher(key), key: digest, tap, node, logged })
     }
 
     fn hash(&self) -> Box<dyn Hash> {
@@ -204,6 +212,8 @@ struct TappedCipher {
     key: u64,
     tap: Tap,
     node: Arc<str>,
+    /// The key itself, and where it goes, if keys are logged.
+    logged: Option<(KeyLog, [u8; 32])>,
 }
 
 impl Cipher for TappedCipher {
@@ -218,6 +228,9 @@ impl Cipher for TappedCipher {
             tap.rekeyed(&self.node, self.key, sim::digest(text));
         } else {
             tap.uses(&self.node, self.key, nonce);
+            if let Some((keylog, key)) = &self.logged {
+                keylog.sealed(key, nonce, &tag);
+            }
         }
         tag
     }

@@ -77,7 +77,8 @@ fn compare_suites(world: World, drawn: &Drawn, seed: u64) -> Option<(String, Str
 fn lines(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind) -> Vec<String> {
     let lines = Rc::new(RefCell::new(Vec::new()));
     let kept = Rc::clone(&lines);
-    simulate(world, drawn, seed, suite, Some(Box::new(move |line| kept.borrow_mut().push(mask(line)))));
+    let sink: Sink = Box::new(move |line| kept.borrow_mut().push(mask(line)));
+    simulate(world, drawn, seed, suite, Some(sink));
     lines.take()
 }
 

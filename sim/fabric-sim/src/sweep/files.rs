@@ -18,11 +18,24 @@ pub(crate) struct Header {
     pub(crate) schema: u32,
     pub(crate) scenario: String,
     pub(crate) scenario_hash: String,
+    /// Where the scenario was: for the commands that make its runs again.
+    pub(crate) path: String,
+    /// What was changed in it by `--set`.
+    pub(crate) overrides: Vec<String>,
     pub(crate) build: String,
     pub(crate) suite: String,
     pub(crate) world: String,
     /// The probes that the scenario wants to see reached.
     pub(crate) sometimes: Vec<String>,
+}
+
+impl Header {
+    /// Whether lines under both are of one sweep, wherever the scenario was and whichever way its values were set: its hash
+    /// covers what it says.
+    pub(crate) fn is_of_one_sweep_with(&self, other: &Self) -> bool {
+        let placeless = |header: &Self| Self { path: String::new(), overrides: Vec::new(), ..header.clone() };
+        placeless(self) == placeless(other)
+    }
 }
 
 /// Writes to a temporary name first.

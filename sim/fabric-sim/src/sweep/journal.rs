@@ -5,6 +5,8 @@
 
 use super::files::Header;
 use super::line::Line;
+use core::marker::PhantomData;
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{self, BufRead, BufReader, Seek, SeekFrom, Write};
@@ -19,15 +21,22 @@ struct First {
     program: String,
 }
 
-/// An open journal.
-#[derive(Debug)]
-pub(crate) struct Journal {
-    file: File,
+impl First {
+    fn admits(&self, other: &Self) -> bool {
+        self.program == other.program && self.header.is_of_one_sweep_with(&other.header)
+    }
 }
 
-impl Journal {
+/// An open journal of entries of one kind.
+#[derive(Debug)]
+pub(crate) struct Journal<T = Line> {
+    file: File,
+    entries: PhantomData<fn(T)>,
+}
+
+impl<T: Serialize + DeserializeOwned> Journal<T> {
     /// Opens or starts the journal at `path` for results of `program`; gives what it holds. The error is for people.
-    pub(crate) fn open(path: &Path, header: &Header, program: &str) -> Result<(Self, Vec<Line>), String> {
+    pub(crate) fn open(path: &Path, header: &Header, program: &str) -> Result<(Self, Vec<T>), String> {
         let shown = path.display();
         let file = OpenOptions::new().read(true).append(true).create(true).open(path);
         let mut file = file.map_err(|error| format!("`{shown}` cannot be opened: {error}"))?;
@@ -41,28 +50,28 @@ impl Journal {
         let lines = load(&mut file, &first).map_err(unreadable)?;
         let lines = lines
             .ok_or_else(|| format!("`{shown}` is of another scenario, build, suite or world; choose another --out"))?;
-        Ok((Self { file }, lines))
+        Ok((Self { file, entries: PhantomData }, lines))
     }
 
     /// Appends a line, in one write.
-    pub(crate) fn append(&mut self, line: &Line) -> io::Result<()> {
+    pub(crate) fn append(&mut self, line: &T) -> io::Result<()> {
         self.file.write_all(sealed(line)?.as_bytes())
     }
 }
 
 /// Reads what is there, and makes it end in a whole line. `None` when it belongs to something else.
-fn load(file: &mut File, first: &First) -> io::Result<Option<Vec<Line>>> {
+fn load<T: DeserializeOwned>(file: &mut File, first: &First) -> io::Result<Option<Vec<T>>> {
     let mut whole = Vec::new();
     let (mut is_first, mut ends_well) = (true, true);
     file.seek(SeekFrom::Start(0))?;
     for text in BufReader::new(&mut *file).split(b'\n') {
         let text = text?;
         let Some(json) = opened(&text) else { continue };
-        if is_first && serde_json::from_str::<First>(json).ok().as_ref() != Some(first) {
+        if is_first && !serde_json::from_str::<First>(json).is_ok_and(|found| found.admits(first)) {
             return Ok(None);
         }
         if !is_first {
-            whole.extend(serde_json::from_str::<Line>(json).ok());
+            whole.extend(serde_json::from_str::<T>(json).ok());
         }
         is_first = false;
     }
@@ -125,6 +134,8 @@ mod tests {
             schema: 1,
             scenario: "s".into(),
             scenario_hash: hash.into(),
+            path: "s.toml".into(),
+            overrides: Vec::new(),
             build: "b".into(),
             suite: "model".into(),
             world: "sim".into(),
@@ -140,13 +151,13 @@ mod tests {
     }
 
     fn seeds(path: &Path) -> Vec<u64> {
-        Journal::open(path, &header("1"), "p").unwrap().1.iter().map(|line| line.seed).collect()
+        Journal::open(path, &header("1"), "p").unwrap().1.iter().map(|line: &Line| line.seed).collect()
     }
 
     #[test]
     fn a_journal_cut_anywhere_gives_every_whole_line_and_takes_more() {
         let path = fresh("cut.journal");
-        let (mut journal, none) = Journal::open(&path, &header("1"), "p").unwrap();
+        let (mut journal, none) = Journal::<Line>::open(&path, &header("1"), "p").unwrap();
         assert!(none.is_empty());
         (0..3).for_each(|seed| journal.append(&line(seed)).unwrap());
         drop(journal);
@@ -166,7 +177,7 @@ mod tests {
     #[test]
     fn a_line_that_was_changed_is_not_believed() {
         let path = fresh("changed.journal");
-        let (mut journal, _) = Journal::open(&path, &header("1"), "p").unwrap();
+        let (mut journal, _) = Journal::<Line>::open(&path, &header("1"), "p").unwrap();
         (0..3).for_each(|seed| journal.append(&line(seed)).unwrap());
         drop(journal);
         let text = std::fs::read_to_string(&path).unwrap();
@@ -177,10 +188,13 @@ mod tests {
     #[test]
     fn another_scenario_and_another_process_are_refused() {
         let path = fresh("other.journal");
-        let held = Journal::open(&path, &header("1"), "p").unwrap();
-        assert!(Journal::open(&path, &header("1"), "p").unwrap_err().contains("another sweep writes"));
+        let held = Journal::<Line>::open(&path, &header("1"), "p").unwrap();
+        let open = |header: &Header, program| Journal::<Line>::open(&path, header, program).map(drop);
+        assert!(open(&header("1"), "p").unwrap_err().contains("another sweep writes"));
         drop(held);
-        assert!(Journal::open(&path, &header("2"), "p").unwrap_err().contains("another scenario"));
-        assert!(Journal::open(&path, &header("1"), "q").unwrap_err().contains("another scenario"));
+        assert!(open(&header("2"), "p").unwrap_err().contains("another scenario"));
+        assert!(open(&header("1"), "q").unwrap_err().contains("another scenario"));
+        let elsewhere = Header { path: "there/s.toml".into(), ..header("1") };
+        assert_eq!(open(&elsewhere, "p"), Ok(()), "where the scenario is found does not count");
     }
 }

@@ -1,20 +1,22 @@
 //! Where a scenario runs. The same nodes play the same parts in each world.
 
+mod given;
 mod panics;
 mod parts;
 mod play;
+#[cfg(target_os = "linux")]
+pub(crate) mod real;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_real.rs"]
+pub(crate) mod real;
 pub(crate) mod sim;
 #[cfg(test)]
 pub(crate) mod tamper;
-#[cfg(target_os = "linux")]
-pub(crate) mod tcp;
-#[cfg(not(target_os = "linux"))]
-#[path = "no_tcp.rs"]
-pub(crate) mod tcp;
 
 use clap::ValueEnum;
 use core::fmt;
 
+pub(crate) use given::{Given, GuestFault};
 pub(crate) use panics::{catch, install_hook, last_panic};
 pub(crate) use parts::PORT;
 #[cfg(test)]
@@ -30,6 +32,8 @@ pub(crate) enum World {
     Stack,
     /// Processes with real TCP and UDP on loopback, in real time
     Tcp,
+    /// Virtual machines without an operating system, in real time
+    Qemu,
 }
 
 impl World {
@@ -45,6 +49,7 @@ impl fmt::Display for World {
             Self::Sim => "sim",
             Self::Stack => "stack",
             Self::Tcp => "tcp",
+            Self::Qemu => "qemu",
         })
     }
 }

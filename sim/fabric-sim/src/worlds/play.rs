@@ -8,7 +8,7 @@ use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
 use crate::stack;
 use crate::suites::{ModelSuite, Tap, start_label};
-use ::sim::{Contender, Sink};
+use ::sim::Contender;
 use clap::ValueEnum;
 use core::fmt;
 use fabric::identity::DeviceKey;
@@ -49,16 +49,17 @@ impl SuiteKind {
 }
 
 /// One run. Every event goes to `sink`, if there is one.
-pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
+#[cfg(test)]
+pub(crate) fn play(drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<::sim::Sink>) -> Run {
     play_with(&drawn.scenario, &drawn.limits, seed, suite, sink)
 }
 
 /// One run in a world that is simulated.
-pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, sink: Option<Sink>) -> Run {
-    assert!(world.is_simulated(), "real sockets are driven elsewhere");
+pub(crate) fn simulate(world: World, drawn: &Drawn, seed: u64, suite: SuiteKind, extras: impl Into<Extras>) -> Run {
+    assert!(world.is_simulated(), "what runs in real time is driven elsewhere");
     match world {
-        World::Stack => stack::play(drawn, seed, suite, sink),
-        _ => play(drawn, seed, suite, sink),
+        World::Stack => stack::play(drawn, seed, suite, extras),
+        _ => play_with(&drawn.scenario, &drawn.limits, seed, suite, extras),
     }
 }
 

@@ -7,10 +7,12 @@ mod watch;
 use super::panics;
 use super::parts::{Keys, Parts};
 use crate::attacker::{self, Inspect, Wiretaps};
+use crate::capture::KeyLog;
 use crate::oracles::{ATTACKS_FAIL, ATTACKS_FELT, NO_LIVELOCK, NO_PANIC, Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::scenario::units::Nanos;
 use crate::suites::{Broken, Tap};
+use ::sim::capture::Capture;
 use ::sim::ledger::{Entry, Ledger};
 use ::sim::{Config, NodeIndex, Record, Sink, Stop, Time, World};
 use core::fmt::Debug;
@@ -60,6 +62,12 @@ pub(crate) struct Extras {
     pub(crate) story: bool,
     /// Datagrams are Ethernet frames: see [`crate::stack`].
     pub(crate) on_wire: bool,
+    /// From which time on chance is drawn from which seed.
+    pub(crate) reseed_at: Option<(Time, u64)>,
+    /// All that is put on the wire goes there.
+    pub(crate) capture: Option<Capture>,
+    /// And the keys that it is sealed under go there.
+    pub(crate) keylog: Option<KeyLog>,
     /// The nodes' device keys, where they are made already.
     pub(crate) keys: Option<Keys>,
 }
@@ -112,16 +120,22 @@ where
     M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
-    let Extras { sink, ledger, story, on_wire, keys } = extras.into();
+    let Extras { sink, ledger, story, on_wire, reseed_at, capture, keylog, keys } = extras.into();
     let parts = Parts::new(Rc::clone(scenario), seed, &keys.unwrap_or_else(|| Keys::new(scenario, seed)));
     let devices = parts.device_ids();
-    let mut config = Config { ledger, ..config(scenario, seed) };
+    let mut config = Config { ledger, reseed_at, ..config(scenario, seed) };
     if on_wire {
         crate::stack::put_on_wire(&mut config);
     }
     let mut world = World::new(config, move |node, _, boot| make(boot, parts.of(node.as_usize() as u32)));
     if let Some(sink) = sink {
         world.trace_to(sink);
+    }
+    if let Some(capture) = capture {
+        world.capture_to(capture);
+    }
+    if let Some(keylog) = keylog {
+        tap.log_keys(keylog);
     }
     let tracer = story.then(|| Tracer::new(world.keep_causes()));
     let wiretaps = attacker::install(scenario, &devices, &mut world);

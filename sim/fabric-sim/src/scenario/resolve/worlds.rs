@@ -6,7 +6,7 @@ use crate::scenario::read::did_you_mean;
 use crate::scenario::resolved::{Disk, Perturb, Pipes, Scenario, What};
 use crate::scenario::units::Nanos;
 use crate::stack;
-use crate::worlds::{World, tcp};
+use crate::worlds::{World, real};
 use clap::ValueEnum;
 
 /// Real time is dear: nobody waits for longer runs.
@@ -40,13 +40,14 @@ pub(crate) fn lacks(world: World, scenario: &Scenario) -> Option<String> {
         World::Sim => None,
         World::Stack => stack_lacks(scenario),
         World::Tcp => tcp_lacks(scenario),
+        World::Qemu => qemu_lacks(scenario),
     }
 }
 
 /// Connections are smoltcp's: nothing above the frames can touch them.
 fn stack_lacks(scenario: &Scenario) -> Option<String> {
     let pipes = Pipes { buffer: scenario.pipes.buffer, patience: scenario.pipes.patience, ..Pipes::default() };
-    let lacks = [
+    first([
         (scenario.is_attacked(), "it has no attackers".into()),
         (scenario.nodes.len() > stack::NODES_MAX, format!("it has at most {} nodes", stack::NODES_MAX)),
         (
@@ -58,8 +59,7 @@ fn stack_lacks(scenario: &Scenario) -> Option<String> {
             "no `reset` reaches its connections".into(),
         ),
         (scenario.pipes != pipes, "of `pipes` it knows `buffer` and `patience` only; the rest is smoltcp's".into()),
-    ];
-    lacks.into_iter().find_map(|(lacks, why)| lacks.then_some(why))
+    ])
 }
 
 /// What real processes and sockets cannot do.
@@ -70,10 +70,27 @@ fn tcp_lacks(scenario: &Scenario) -> Option<String> {
         patience: scenario.pipes.patience,
         ..Pipes::default()
     };
-    let has_fault = |is: fn(&What) -> bool| scenario.faults.iter().any(|fault| is(&fault.what));
     let lacks = [
+        (scenario.nodes.len() as u32 > real::NODES_MAX, format!("it has at most {} nodes", real::NODES_MAX)),
+        (
+            scenario.pipes != pipes,
+            "of `pipes` it knows `buffer`, `segment` and `patience` only; the rest is the kernel's".into(),
+        ),
+    ];
+    real_lacks(scenario).or_else(|| first(lacks))
+}
+
+/// What virtual machines cannot do: what stack mode cannot, and what no world in real time can.
+fn qemu_lacks(scenario: &Scenario) -> Option<String> {
+    let lacks = [(scenario.nodes.len() > real::VMS_MAX, format!("it has at most {} nodes", real::VMS_MAX))];
+    real_lacks(scenario).or_else(|| stack_lacks(scenario)).or_else(|| first(lacks))
+}
+
+/// What cannot be done in real time.
+fn real_lacks(scenario: &Scenario) -> Option<String> {
+    let has_fault = |is: fn(&What) -> bool| scenario.faults.iter().any(|fault| is(&fault.what));
+    first([
         (scenario.is_attacked(), "it has no attackers".into()),
-        (scenario.nodes.len() as u32 > tcp::NODES_MAX, format!("it has at most {} nodes", tcp::NODES_MAX)),
         (scenario.stop_at > REAL_TIME_MAX, format!("it runs for at most {REAL_TIME_MAX} of real time")),
         (scenario.nodes.iter().any(|node| node.disk != Disk::default()), "its storage is the computer's".into()),
         (has_fault(|what| matches!(what, What::Disk(..))), "its storage is the computer's".into()),
@@ -82,10 +99,10 @@ fn tcp_lacks(scenario: &Scenario) -> Option<String> {
             "its clocks do not change while they run".into(),
         ),
         (scenario.perturb != Perturb::default(), "its driver takes no liberties".into()),
-        (
-            scenario.pipes != pipes,
-            "of `pipes` it knows `buffer`, `segment` and `patience` only; the rest is the kernel's".into(),
-        ),
-    ];
+    ])
+}
+
+/// The first thing that is lacking.
+fn first<const N: usize>(lacks: [(bool, String); N]) -> Option<String> {
     lacks.into_iter().find_map(|(lacks, why)| lacks.then_some(why))
 }

@@ -116,7 +116,11 @@ impl Medium {
             bytes.truncate(length as usize);
             self.counts.truncated += 1;
         }
-        arrivals.push((now + queued + fate.delay, bytes));
+        let mut after = queued + fate.delay;
+        if !fate.reordered {
+            after = self.links.arrives_after(from, to, now, after);
+        }
+        arrivals.push((now + after, bytes));
         arrivals
     }
 

@@ -1,6 +1,7 @@
-//! The plan of faults, carried out on processes and on the relay.
+//! The plan of faults, carried out on nodes and on what lies between them.
 
-use super::World;
+use super::Real;
+use super::site::Site;
 use crate::scenario::resolved::NodeId;
 use ::sim::{Begin, Config, CrashKind, Fault, LinkProfile, Planned, Time};
 use machine::Duration;
@@ -103,7 +104,7 @@ impl Plan {
     }
 }
 
-impl World {
+impl<S: Site> Real<S> {
     /// Does what the plan has for now.
     pub(super) fn act(&mut self, now: Time) -> Result<(), String> {
         while let Some(act) = self.plan.next(now) {
@@ -125,7 +126,7 @@ impl World {
         }
         self.plan.undo[fault] = match what {
             Fault::Partition { flap, .. } => {
-                self.relay.medium.counts.partitions += 1;
+                self.site.medium().counts.partitions += 1;
                 self.close(fault);
                 if let Some(every) = flap {
                     self.plan.add(now + at_least_a_tick(every), Act::Flip(fault));
@@ -135,16 +136,16 @@ impl World {
             Fault::Crash { node, kind } => self.crash(now, node.as_usize() as NodeId, kind)?,
             Fault::Pause(node) => self.pause(node.as_usize() as NodeId)?,
             Fault::Link { from, to, profile } => {
-                self.relay.medium.counts.link_changes += 1;
+                self.site.medium().counts.link_changes += 1;
                 let direction = (from.as_usize() as u32, to.as_usize() as u32);
-                let links = &mut self.relay.medium.links;
+                let links = &mut self.site.medium().links;
                 self.plan.base.entry(direction).or_insert(*links.profile(direction.0, direction.1));
                 links.set_profile(direction.0, direction.1, profile);
                 self.plan.changes.push(fault);
                 Undo::Link
             }
             Fault::ResetPipes(a, b) => {
-                self.relay.reset(a.as_usize() as u32, b.as_usize() as u32);
+                self.site.reset(a.as_usize() as u32, b.as_usize() as u32);
                 Undo::Nothing
             }
             // Refused when the scenario was loaded.
@@ -154,43 +155,43 @@ impl World {
     }
 
     fn crash(&mut self, now: Time, node: NodeId, kind: CrashKind) -> Result<Undo, String> {
-        if self.stations[node as usize].child.is_none() {
+        if !self.site.is_up(node) {
             return Ok(Undo::Nothing);
         }
-        self.relay.medium.counts.crashes += 1;
+        self.site.medium().counts.crashes += 1;
         if kind == CrashKind::Power {
-            self.relay.darken(node);
+            self.site.darken(node);
         }
         self.kill(now, node)?;
         Ok(Undo::Restart { start: self.stations[node as usize].starts })
     }
 
     fn pause(&mut self, node: NodeId) -> Result<Undo, String> {
-        let station = &mut self.stations[node as usize];
-        let Some(child) = station.child.as_ref().filter(|_| !station.is_paused) else { return Ok(Undo::Nothing) };
-        child.stand_still(true).map_err(|error| super::failed(self.scenario.node_name(node), &error))?;
-        station.is_paused = true;
-        self.relay.medium.counts.pauses += 1;
-        Ok(Undo::Resume { start: station.starts })
+        if !self.site.is_up(node) || self.stations[node as usize].is_paused {
+            return Ok(Undo::Nothing);
+        }
+        self.stand_still(node, true)?;
+        self.stations[node as usize].is_paused = true;
+        self.site.medium().counts.pauses += 1;
+        Ok(Undo::Resume { start: self.stations[node as usize].starts })
     }
 
     fn end(&mut self, now: Time, fault: usize) -> Result<(), String> {
         let undo = core::mem::replace(&mut self.plan.undo[fault], Undo::Nothing);
         match (undo, self.plan.faults[fault].fault.clone()) {
-            (Undo::Heal | Undo::Flapping, _) => self.relay.medium.partitions.end(fault),
+            (Undo::Heal | Undo::Flapping, _) => self.site.medium().partitions.end(fault),
             (Undo::Restart { start }, Fault::Crash { node, .. }) => {
-                let station = &self.stations[node.as_usize()];
-                if station.child.is_none() && station.starts == start {
-                    self.relay.medium.counts.restarts += 1;
-                    self.boot(now, node.as_usize() as NodeId)?;
+                let node = node.as_usize() as NodeId;
+                if !self.site.is_up(node) && self.stations[node as usize].starts == start {
+                    self.site.medium().counts.restarts += 1;
+                    self.boot(now, node)?;
                 }
             }
             (Undo::Resume { start }, Fault::Pause(node)) => {
-                let station = &mut self.stations[node.as_usize()];
-                if let Some(child) = station.child.as_ref().filter(|_| station.starts == start) {
-                    station.is_paused = false;
-                    let name = self.scenario.node_name(node.as_usize() as NodeId);
-                    child.stand_still(false).map_err(|error| super::failed(name, &error))?;
+                let node = node.as_usize() as NodeId;
+                if self.site.is_up(node) && self.stations[node as usize].starts == start {
+                    self.stations[node as usize].is_paused = false;
+                    self.stand_still(node, false)?;
                 }
             }
             (Undo::Link, Fault::Link { from, to, .. }) => {
@@ -198,7 +199,7 @@ impl World {
                 let direction = (from.as_usize() as u32, to.as_usize() as u32);
                 let profile = self.plan.top(direction).or_else(|| self.plan.base.get(&direction).copied());
                 if let Some(profile) = profile {
-                    self.relay.medium.links.set_profile(direction.0, direction.1, profile);
+                    self.site.medium().links.set_profile(direction.0, direction.1, profile);
                 }
             }
             _ => {}
@@ -208,7 +209,7 @@ impl World {
 
     fn close(&mut self, fault: usize) {
         if let Fault::Partition { from, to, one_way, .. } = &self.plan.faults[fault].fault {
-            let partitions = &mut self.relay.medium.partitions;
+            let partitions = &mut self.site.medium().partitions;
             partitions.begin(fault, from, to);
             if !one_way {
                 partitions.begin(fault, to, from);
@@ -220,7 +221,7 @@ impl World {
         let Fault::Partition { flap: Some(every), .. } = self.plan.faults[fault].fault else { return };
         self.plan.undo[fault] = match self.plan.undo[fault] {
             Undo::Heal => {
-                self.relay.medium.partitions.end(fault);
+                self.site.medium().partitions.end(fault);
                 Undo::Flapping
             }
             Undo::Flapping => {

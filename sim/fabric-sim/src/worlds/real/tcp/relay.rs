@@ -3,9 +3,10 @@
 //! A node knows another by an address of the relay; what it sends there goes to the other from the address by which the
 //! other knows it. So the source of an announce is where its sender can be dialled.
 
+use super::super::medium::Medium;
+use super::super::site::NODES_TOKENS;
 use super::addresses::{ATTEMPTS, Addresses};
 use super::conn::{ACCEPTOR, Conn, DIALLER, State, tune};
-use super::medium::Medium;
 use ::sim::{Config, Time};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
@@ -16,8 +17,6 @@ use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, SocketAddrV4};
 
-/// Tokens below are of nodes' processes.
-pub(super) const TOKENS_FROM: usize = 1 << 8;
 const LISTENERS_FROM: usize = 1 << 12;
 const CONNS_FROM: usize = 1 << 16;
 /// Connections at a time; a further one is reset.
@@ -82,7 +81,7 @@ impl Relay {
         let nodes = config.nodes.len() as u32;
         let (addresses, mut datagrams, mut listeners) = claim(nodes)?;
         for (place, socket) in datagrams.iter_mut().enumerate() {
-            registry.register(socket, Token(TOKENS_FROM + place), Interest::READABLE)?;
+            registry.register(socket, Token(NODES_TOKENS + place), Interest::READABLE)?;
         }
         for (place, listener) in listeners.iter_mut().enumerate() {
             registry.register(listener, Token(LISTENERS_FROM + place), Interest::READABLE)?;
@@ -122,7 +121,7 @@ impl Relay {
                 }
             }
             token @ LISTENERS_FROM.. => self.accept(now, token - LISTENERS_FROM),
-            token => self.receive(now, token - TOKENS_FROM),
+            token => self.receive(now, token - NODES_TOKENS),
         }
     }
 

@@ -45,9 +45,13 @@ impl Scratch {
         Ok(scratch)
     }
 
-    /// A node's own directory; whoever uses it makes it.
-    pub(super) fn of(&self, node: &str) -> PathBuf {
-        self.path.join(node)
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What of it has this name; whoever uses it makes it.
+    pub(super) fn of(&self, name: &str) -> PathBuf {
+        self.path.join(name)
     }
 }
 

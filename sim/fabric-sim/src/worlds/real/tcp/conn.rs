@@ -3,7 +3,7 @@
 //! A segment that is lost is sent again after a while, and all behind it wait: that is how loss shows in TCP. How one side
 //! ends is how the other sees it end: a finished half by a finished half, a reset by a reset.
 
-use super::medium::{Medium, Transit};
+use super::super::medium::{Medium, Transit};
 use ::sim::Time;
 use ::sim::fate::Key;
 use mio::event::Event;

@@ -1,12 +1,10 @@
-//! A node's process as its parent sees it: started, stopped, killed, heard. It never outlives its handle.
+//! A node's process as its parent sees it: started, stopped, killed, heard line by line. It never outlives its handle.
 
-use super::node::{Spec, Told};
 use mio::unix::pipe::Receiver;
 use mio::{Interest, Registry, Token};
 use rustix::process::{Pid, Signal, kill_process};
 use std::io::{self, ErrorKind, Read, Write};
-use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 /// No line that a node writes is longer.
 const LINE_BYTES_MAX: usize = 1 << 20;
@@ -19,11 +17,9 @@ pub(super) struct Child {
 }
 
 impl Child {
-    /// Starts `program` as a node; what it tells makes `token` ready.
-    pub(super) fn start(program: &Path, spec: &Spec, registry: &Registry, token: Token) -> io::Result<Self> {
-        let mut command = Command::new(program);
-        command.arg("node-process").stdin(Stdio::piped()).stdout(Stdio::piped());
-        let mut process = command.spawn()?;
+    /// Starts `command`, and writes `input` to it; what it tells makes `token` ready.
+    pub(super) fn start(command: &mut Command, input: &[u8], registry: &Registry, token: Token) -> io::Result<Self> {
+        let mut process = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
         let (stdin, stdout) = (process.stdin.take(), process.stdout.take());
         let (Some(mut stdin), Some(stdout)) = (stdin, stdout) else {
             return Err(io::Error::other("a child has no standard input or output"));
@@ -31,34 +27,31 @@ impl Child {
         let mut child = Self { process, out: Receiver::from(stdout), line: Vec::new(), is_over: false };
         child.out.set_nonblocking(true)?;
         registry.register(&mut child.out, token, Interest::READABLE)?;
-        let spec = serde_json::to_vec(spec)?;
-        stdin.write_all(&spec)?;
-        stdin.write_all(b"\n")?;
+        stdin.write_all(input)?;
         Ok(child)
     }
 
-    /// What it has told since the last time.
-    pub(super) fn listen(&mut self) -> io::Result<Vec<Told>> {
-        let (mut told, mut buffer) = (Vec::new(), [0; 16 * 1024]);
+    /// The whole lines that it has written since the last time, without their ends.
+    pub(super) fn listen(&mut self) -> io::Result<Vec<Vec<u8>>> {
+        let (mut lines, mut buffer) = (Vec::new(), [0; 16 * 1024]);
         loop {
             match self.out.read(&mut buffer) {
                 Ok(0) => {
                     self.is_over = true;
-                    return Ok(told);
+                    return Ok(lines);
                 }
-                Ok(read) => self.take(&buffer[..read], &mut told)?,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(told),
+                Ok(read) => self.take(&buffer[..read], &mut lines)?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(lines),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
             }
         }
     }
 
-    fn take(&mut self, mut bytes: &[u8], told: &mut Vec<Told>) -> io::Result<()> {
+    fn take(&mut self, mut bytes: &[u8], lines: &mut Vec<Vec<u8>>) -> io::Result<()> {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             self.line.extend_from_slice(&bytes[..end]);
-            told.push(serde_json::from_slice(&self.line)?);
-            self.line.clear();
+            lines.push(core::mem::take(&mut self.line));
             bytes = &bytes[end + 1..];
         }
         self.line.extend_from_slice(bytes);
@@ -79,11 +72,16 @@ impl Child {
         Ok(kill_process(pid, if still { Signal::STOP } else { Signal::CONT })?)
     }
 
-    /// Kills it at once. What it told before counts.
-    pub(super) fn kill(mut self) -> io::Result<Vec<Told>> {
+    /// Kills it at once. What it wrote before counts.
+    pub(super) fn kill(mut self) -> io::Result<Vec<Vec<u8>>> {
         self.process.kill()?;
         self.process.wait()?;
         self.listen()
+    }
+
+    /// How it ended, after it has.
+    pub(super) fn status(mut self) -> io::Result<ExitStatus> {
+        self.process.wait()
     }
 }
 

@@ -1,9 +1,10 @@
 //! One node as a process of its own: the actor on real sockets. Reads its [`Spec`] from standard input and writes what
 //! it has to tell, a JSON object a line, to standard output.
 
-use super::super::{SuiteKind, catch};
+use super::super::site::Told;
 use crate::cli::Exit;
 use crate::nemesis::Limits;
+use crate::worlds::{SuiteKind, catch};
 use ::sim::{Clock, Time};
 use core::ops::ControlFlow;
 use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeId};
@@ -33,17 +34,6 @@ pub(super) struct Spec {
     pub(super) patience_nanos: u64,
     /// What its clock shows at its start, and how many parts per billion it runs fast.
     pub(super) clock: (u64, i32),
-}
-
-/// What a node's process tells.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-pub(super) enum Told {
-    Booted(u64),
-    Saw(Observation),
-    Panicked(String),
-    /// Its sockets or its storage do not do what they must.
-    Failed(String),
 }
 
 /// The process's whole life. It ends by a signal, with its parent, or when it cannot go on.

@@ -2,7 +2,7 @@
 //! pair: that of the second node as the first sees it, where the relay listens. "Itself as a node sees it" is its segment:
 //! what a node sends there goes to all others.
 
-use super::super::parts::PORT;
+use crate::worlds::PORT;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
 /// As many as one /24 has room for: each has an address, and so has each pair.

@@ -1,117 +1,132 @@
-//! The real world: each node is a process on loopback addresses of its own, real TCP and UDP between them, and a relay in
-//! the middle that does to every byte what the simulator's links would. The same actor plays, the same checks judge.
+//! The worlds in real time: each node lives outside this program, as a process or as a virtual machine, and something in the
+//! middle does to every byte what the simulator's links would. The same actor plays, the same checks judge.
 //!
-//! Faults are real: a process is killed, stopped, started again on the storage it left. Time is real too: a run ends as soon
-//! as there is nothing left to wait for. What it cannot do (torn storage, leaping clocks) is refused when a scenario that is
-//! to run here is loaded. Nothing is left behind: see [`scratch`] and [`mod@node`].
+//! ```text
+//!   tcp       a process for each node, real TCP and UDP on loopback, a relay in the middle
+//!   qemu      a virtual machine for each node, real Ethernet frames, a hub in the middle
+//! ```
+//! Faults are real: a node is killed, stopped, started again on what it has stored. Time is real too: a run ends as soon
+//! as there is nothing left to wait for. What these worlds cannot do (torn storage, leaping clocks) is refused when a scenario
+//! that is to run here is loaded. Nothing is left behind: see [`scratch`].
 
-mod addresses;
 mod child;
-mod conn;
 mod faults;
 mod medium;
-mod node;
-mod relay;
+mod qemu;
 mod scratch;
+mod site;
+mod tcp;
 mod wall;
 
-use super::SuiteKind;
 use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
+use super::{Given, SuiteKind, World};
 use crate::oracles::{DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
+use crate::stack;
 use crate::suites::Tap;
 use ::sim::{Config, Time};
-use child::Child;
 use fabric::probe::Probes;
 use faults::Plan;
 use machine::Duration;
 use mio::{Events, Poll, Token};
-use node::{Spec, Told};
-use relay::Relay;
 use scenario_actor::Observation;
-use scratch::Scratch;
+use site::{NODES_TOKENS, Site, Told};
 use std::io::{self, ErrorKind};
-use std::path::PathBuf;
 use std::rc::Rc;
 use wall::Wall;
 
-pub(crate) use addresses::NODES_MAX;
-pub(crate) use node::node;
+pub(crate) use qemu::{VMS_MAX, missing};
 pub(crate) use scratch::janitor;
+pub(crate) use tcp::{NODES_MAX, node};
 
 /// How long a run goes on after all is done: long enough to see that what was done stays so.
 const GRACE: Duration = Duration::from_millis(300);
 /// Edges taken from the kernel at a time.
 const EVENTS_MAX: usize = 256;
 
-/// Runs `scenario` over real sockets, until `stop_at`, or until all that must come about has, every timed fault is over and
+/// Runs `scenario` in real time, until `stop_at`, or until all that must come about has, every timed fault is over and
 /// `is_enough` of what was seen. An error says what the computer would not do.
 pub(crate) fn run(
+    world: World,
     scenario: &Rc<Scenario>,
     seed: u64,
-    suite: SuiteKind,
+    given: &Given,
     is_enough: impl Fn(&[Seen]) -> bool,
 ) -> Result<Run, String> {
-    let world = World::new(scenario, seed, suite);
-    let mut world = world.map_err(|error| format!("the sockets and processes of a run cannot be made: {error}"))?;
-    let ended = world.play(is_enough)?;
-    Ok(world.conclude(ended))
+    assert!(!world.is_simulated(), "what is simulated is driven elsewhere");
+    let mut config = config(scenario, seed);
+    if world == World::Qemu {
+        stack::put_on_wire(&mut config);
+        return Real::new(scenario, &config, |staged| qemu::Machines::new(staged, given))?.run(is_enough);
+    }
+    Real::new(scenario, &config, |staged| tcp::Processes::new(staged, given.suite))?.run(is_enough)
 }
 
-struct World {
-    scenario: Rc<Scenario>,
-    config: Config,
+/// What a site is made from.
+struct Staged<'a> {
+    scenario: &'a Rc<Scenario>,
+    config: &'a Config,
     parts: Parts,
-    suite: SuiteKind,
-    program: PathBuf,
-    // Dropped in this order: what nodes write to goes after them.
+    poll: &'a Poll,
+}
+
+struct Real<S> {
+    scenario: Rc<Scenario>,
+    site: S,
     stations: Vec<Station>,
-    relay: Relay,
-    scratch: Scratch,
     poll: Poll,
     plan: Plan,
     onlooker: Onlooker,
     wall: Wall,
     /// A promise is broken for good.
     is_broken: bool,
+    /// A node's own fault.
+    has_panicked: bool,
     /// What was waited for may have come about.
     is_news: bool,
 }
 
-/// Where a node's process runs, or does not.
+/// One node, whether it runs or not.
 #[derive(Default)]
 struct Station {
-    child: Option<Child>,
-    /// As the process says.
+    /// As the node says.
     incarnation: u64,
-    /// Processes so far.
+    /// Starts so far.
     starts: u64,
     is_paused: bool,
 }
 
-impl World {
-    fn new(scenario: &Rc<Scenario>, seed: u64, suite: SuiteKind) -> io::Result<Self> {
-        let (program, poll) = (std::env::current_exe()?, Poll::new()?);
-        let config = config(scenario, seed);
-        let relay = Relay::new(&config, poll.registry().try_clone()?)?;
+impl<S: Site> Real<S> {
+    fn new(
+        scenario: &Rc<Scenario>,
+        config: &Config,
+        site: impl FnOnce(Staged<'_>) -> Result<S, String>,
+    ) -> Result<Self, String> {
+        let poll = Poll::new().map_err(|error| format!("nothing can be waited for: {error}"))?;
+        let keys = Keys::new(scenario, config.seed);
+        let parts = Parts::new(Rc::clone(scenario), config.seed, &keys);
         Ok(Self {
+            site: site(Staged { scenario, config, parts, poll: &poll })?,
             scenario: Rc::clone(scenario),
-            parts: Parts::new(Rc::clone(scenario), seed, &Keys::new(scenario, seed)),
-            suite,
             stations: config.nodes.iter().map(|_| Station::default()).collect(),
-            relay,
-            scratch: Scratch::new(&program)?,
-            program,
             poll,
-            plan: Plan::new(&config),
-            config,
+            plan: Plan::new(config),
             onlooker: Onlooker::new(scenario, Tap::default()),
             wall: Wall::start(),
             is_broken: false,
+            has_panicked: false,
             is_news: false,
         })
+    }
+
+    fn run(mut self, is_enough: impl Fn(&[Seen]) -> bool) -> Result<Run, String> {
+        let ended = self.play(is_enough)?;
+        if !self.has_panicked && !self.onlooker.judge.is_content() {
+            self.site.blame()?;
+        }
+        Ok(self.conclude(ended))
     }
 
     fn play(&mut self, is_enough: impl Fn(&[Seen]) -> bool) -> Result<Time, String> {
@@ -123,7 +138,7 @@ impl World {
         loop {
             let now = self.wall.now();
             self.act(now)?;
-            self.relay.advance(now);
+            self.site.advance(now);
             while let Some(by) = deadlines.pop_if(|by| by.0 <= now.as_nanos()) {
                 self.is_broken |= !self.onlooker.judge.due(by);
             }
@@ -138,7 +153,7 @@ impl World {
                 }
                 return Ok(now);
             }
-            let next = [self.plan.next_due(), self.relay.next_due(), Some(ends_at)];
+            let next = [self.plan.next_due(), self.site.next_due(now), Some(ends_at)];
             let deadline = deadlines.last().map(|by| Time::from_nanos(by.0));
             let wakes_at = next.into_iter().flatten().chain(deadline).min().unwrap_or(ends_at);
             self.wait(wakes_at.since(self.wall.now()), &mut events)?;
@@ -156,50 +171,34 @@ impl World {
         let now = self.wall.now();
         for event in &*events {
             match event.token() {
-                Token(node) if node < relay::TOKENS_FROM => self.hear(now, node as NodeId)?,
-                _ => self.relay.on_ready(now, event),
+                Token(node) if node < NODES_TOKENS => self.hear(now, node as NodeId)?,
+                _ => self.site.on_ready(now, event),
             }
         }
         Ok(())
     }
 
     fn boot(&mut self, now: Time, node: NodeId) -> Result<(), String> {
-        self.relay.light(now, node);
-        let clock = self.config.nodes[node as usize].clock;
-        let spec = Spec {
-            parent: std::process::id(),
-            part: self.parts.of(node),
-            suite: self.suite,
-            listen: self.relay.addresses.own(node).into(),
-            group: self.relay.addresses.seen(node, node).into(),
-            storage: self.scratch.of(self.scenario.node_name(node)),
-            patience_nanos: self.config.pipes.patience.as_nanos(),
-            clock: (clock.read(now).as_nanos(), clock.rate()),
-        };
-        let child = Child::start(&self.program, &spec, self.poll.registry(), Token(node as usize));
+        self.site.boot(now, node).map_err(|error| self.failed(node, &error))?;
         let station = &mut self.stations[node as usize];
-        station.child = Some(child.map_err(|error| failed(self.scenario.node_name(node), &error))?);
         station.starts += 1;
         station.is_paused = false;
         Ok(())
     }
 
-    /// Kills the node's process; what it told before that still counts.
+    /// Kills the node; what it told before that still counts.
     fn kill(&mut self, now: Time, node: NodeId) -> Result<(), String> {
-        let Some(child) = self.stations[node as usize].child.take() else { return Ok(()) };
-        let told = child.kill().map_err(|error| failed(self.scenario.node_name(node), &error))?;
+        let told = self.site.kill(node).map_err(|error| self.failed(node, &error))?;
         told.into_iter().try_for_each(|told| self.take_in(now, node, told))
     }
 
+    fn stand_still(&self, node: NodeId, still: bool) -> Result<(), String> {
+        self.site.stand_still(node, still).map_err(|error| self.failed(node, &error))
+    }
+
     fn hear(&mut self, now: Time, node: NodeId) -> Result<(), String> {
-        let Some(child) = &mut self.stations[node as usize].child else { return Ok(()) };
-        let told = child.listen().map_err(|error| failed(self.scenario.node_name(node), &error))?;
-        let is_over = child.is_over();
-        told.into_iter().try_for_each(|told| self.take_in(now, node, told))?;
-        if is_over && !self.is_broken {
-            return Err(failed(self.scenario.node_name(node), &"its process has ended by itself"));
-        }
-        Ok(())
+        let told = self.site.listen(node).map_err(|error| self.failed(node, &error))?;
+        told.into_iter().try_for_each(|told| self.take_in(now, node, told))
     }
 
     fn take_in(&mut self, now: Time, node: NodeId, told: Told) -> Result<(), String> {
@@ -207,10 +206,11 @@ impl World {
         self.is_news = true;
         match told {
             Told::Booted(incarnation) => station.incarnation = incarnation,
-            Told::Failed(why) => return Err(failed(self.scenario.node_name(node), &why)),
+            Told::Failed(_) if self.is_broken => {} // it broke a promise first
+            Told::Failed(why) => return Err(self.failed(node, &why)),
             Told::Panicked(what) => {
                 self.onlooker.judge.fail(NO_PANIC, what, Some(node));
-                self.is_broken = true;
+                (self.is_broken, self.has_panicked) = (true, true);
             }
             Told::Saw(what) => {
                 if let Observation::Marked { id } = what {
@@ -223,17 +223,18 @@ impl World {
         Ok(())
     }
 
-    fn conclude(self, ended: Time) -> Run {
+    fn conclude(mut self, ended: Time) -> Run {
         let (mut judge, seen, totals) = self.onlooker.into_parts();
         judge.cannot(&TAPPED, "ciphers are watched in the simulator only");
         judge.cannot(&[DEATHS], "who is heard is known in the simulator only");
         judge.cannot(&[TABLES_BOUNDED], "nodes are looked into in the simulator only");
         judge.cannot(&[NO_LIVELOCK], "an instant of real time cannot be counted out");
+        let medium = self.site.medium();
         Run {
             ended,
-            events: self.relay.medium.packets,
+            events: medium.packets,
             trace_hash: 0,
-            faults: self.relay.medium.counts.list(),
+            faults: medium.counts.list(),
             verdicts: judge.verdicts(ended, None),
             seen,
             totals,
@@ -244,8 +245,13 @@ impl World {
             story: None,
         }
     }
+
+    fn failed(&self, node: NodeId, why: &dyn core::fmt::Display) -> String {
+        format!("node {}: {why}", self.scenario.node_name(node))
+    }
 }
 
-fn failed(node: &str, why: &dyn core::fmt::Display) -> String {
-    format!("node {node}: {why}")
+/// What a file or a socket would not do.
+fn unable(what: &str) -> impl FnOnce(io::Error) -> String + use<'_> {
+    move |error| format!("{what}: {error}")
 }
