@@ -39,6 +39,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
     ("node-log", &["fabric", "machine"]),
     ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
+    ("fuzz-targets", &["fabric", "fabric-sim", "machine", "netstackd", "node-log"]),
     ("hygiene", &[]),
 ];
 

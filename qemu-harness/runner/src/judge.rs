@@ -37,7 +37,8 @@ impl Progress {
             }
             Observation::Received { intact: false, .. } => self.damaged = Some(what.clone()),
             Observation::Work { id, seen } => self.work(*id, seen),
-            Observation::Received { .. } | Observation::Marked { .. } | Observation::Refused { .. } => {}
+            // Neither of what arrived well, nor of trust and calls, is there anything to wait for.
+            _ => {}
         }
     }
 

@@ -2,18 +2,21 @@
 
 use crate::client::{Client, Outcome};
 use crate::done::DoneList;
+use crate::person::{self, Person};
+use crate::remote::{Remote, Told};
 use crate::server::Server;
-use crate::{Expect, MarkKind, Observation, Part, Peer, Work, WorkSeen};
+use crate::{Deed, Expect, MarkKind, Observation, Part, Peer, Work, WorkSeen};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::convert::Infallible;
+use core::fmt;
 use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
 use fabric::mux::{Priority, Reject, code};
 use fabric::session::Local;
 use fabric::suite::Suite;
-use fabric::{CodeName, Config, Event, Node, Policy, StreamKey};
+use fabric::{Admitting, CodeName, Config, Event, Node, Policy, SessionEnd, StreamKey};
 use machine::{Boot, Duration, Input, Instant, Machine, Output, PipeId};
 
 /// How long a piece of work waits after a try that failed.
@@ -28,9 +31,22 @@ pub struct Actor {
     clients: BTreeMap<StreamKey, (usize, Client)>,
     servers: BTreeMap<StreamKey, Server>,
     done: DoneList,
+    person: Person,
+    remote: Remote,
+    /// For keys that are not made yet.
+    suite: Crypto,
     observations: VecDeque<Observation>,
     counts: Counts,
     scratch: Vec<u8>,
+}
+
+/// A suite, which has no secret to show, nor anything else.
+struct Crypto(Arc<dyn Suite>);
+
+impl fmt::Debug for Crypto {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Crypto(..)")
+    }
 }
 
 /// Bytes of messages that the application has sent and received.
@@ -76,7 +92,7 @@ impl Actor {
     /// Like [`Actor::new`].
     pub fn with_key(boot: &Boot, part: Part, device: DeviceKey, suite: Arc<dyn Suite>, config: Config) -> Self {
         let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
-        let local = Local { device, noise, features: 0, suite };
+        let local = Local { device, noise, features: 0, suite: Arc::clone(&suite) };
         let node = Node::new(boot, local, configure(&part, config));
         #[expect(clippy::expect_used, reason = "a resolved part is checked when the scenario is")]
         let node = node.expect("the part's services and port can be announced");
@@ -87,13 +103,17 @@ impl Actor {
             Progress { state, attempts: 0 }
         };
         let work = part.work.iter().map(start).collect();
+        let observations = person::remembered(&node, |device| named(&part, device)).into_iter().collect();
         Self {
             node,
             work,
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
+            person: Person::new(&part, &done),
+            remote: Remote::new(&part),
+            suite: Crypto(suite),
             done,
-            observations: VecDeque::new(),
+            observations,
             counts: Counts::default(),
             scratch: Vec::new(),
             part,
@@ -111,17 +131,45 @@ impl Actor {
     }
 
     fn name(&self, device: DeviceId) -> String {
-        self.part.peers.name(device).map_or_else(|| device.to_string(), String::from)
+        named(&self.part, device)
     }
 
     /// Acts on all that the node tells, until it has nothing more to tell.
     fn settle(&mut self, now: Instant) {
-        while let Some(event) = self.node.poll_event() {
-            self.on_event(now, event);
+        self.hear(now);
+        while let Some(due) = self.person.next().filter(|due| *due <= now) {
+            let Self { person, node, part, suite, done, observations, .. } = self;
+            observations.extend(person.act(now.max(due), node, part, &*suite.0, done));
+            self.hear(now);
         }
         self.read_slowly(now);
+        self.remote.handle_timeout(now, &mut self.node);
         self.start_work(now);
+        self.hear_calls(now);
         self.report_marks();
+    }
+
+    fn hear(&mut self, now: Instant) {
+        while let Some(event) = self.node.poll_event() {
+            let Some(event) = self.remote.hear(now, &mut self.node, event) else { continue };
+            let Self { person, node, part, observations, .. } = self;
+            match person.hear(now, node, event, |device| named(part, device)) {
+                Ok(seen) => observations.extend(seen),
+                Err(event) => self.on_event(now, event),
+            }
+        }
+    }
+
+    fn hear_calls(&mut self, now: Instant) {
+        loop {
+            let Self { remote, node, part, .. } = self;
+            match remote.poll(now, node, part, |device| named(part, device)) {
+                None => return,
+                Some(Told::Saw(seen)) => self.observations.push_back(seen),
+                Some(Told::Ended(at, Outcome::Failed(reason))) => self.fail_work(now, at, reason),
+                Some(Told::Ended(at, outcome)) => self.end_work(at, outcome),
+            }
+        }
     }
 
     fn read_slowly(&mut self, now: Instant) {
@@ -151,6 +199,12 @@ impl Actor {
         if !self.node.is_connected(device) {
             return self.node.connect(now, device);
         }
+        if work.expect == Expect::Untrusted {
+            return self.end_work(at, Outcome::Unexpected("let in".into()));
+        }
+        if work.call.is_some() {
+            return self.try_call(now, device, at);
+        }
         let priority = Priority::new(work.priority).unwrap_or(Priority::LAST);
         match self.node.open(now, device, &work.service, priority) {
             Ok(stream) => {
@@ -161,6 +215,27 @@ impl Actor {
                 self.advance_client(now, stream);
             }
             Err(_) => self.work[at].state = State::Waiting(now + RETRY_AFTER),
+        }
+    }
+
+    fn try_call(&mut self, now: Instant, device: DeviceId, at: usize) {
+        let Self { remote, node, part, .. } = self;
+        if remote.call(now, node, device, at, &part.work[at]).is_err() {
+            self.work[at].state = State::Waiting(now + RETRY_AFTER);
+            return;
+        }
+        let attempt = self.work[at].attempts;
+        self.work[at] = Progress { state: State::Trying, attempts: attempt + 1 };
+        self.see(self.part.work[at].id, WorkSeen::Started { attempt });
+    }
+
+    /// Work that waits to be sent away has been.
+    fn end_untrusted(&mut self, peer: &str) {
+        for at in 0..self.work.len() {
+            let work = &self.part.work[at];
+            if self.work[at].state == State::Due && work.expect == Expect::Untrusted && work.peer == peer {
+                self.end_work(at, Outcome::Done { messages: 0, bytes: 0 });
+            }
         }
     }
 
@@ -180,15 +255,24 @@ impl Actor {
                 self.observations.push_back(Observation::SessionDown { peer, reason });
             }
             Event::SessionFailed { device: Some(device), reason, .. } => {
-                let (peer, reason) = (self.name(device), reason.to_string());
-                self.observations.push_back(Observation::SessionFailed { peer, reason });
+                let peer = self.name(device);
+                let seen = Observation::SessionFailed { peer: peer.clone(), reason: reason.to_string() };
+                self.observations.push_back(seen);
+                if reason == SessionEnd::Peer(code::NOT_TRUSTED) {
+                    self.end_untrusted(&peer);
+                }
             }
             Event::SessionFailed { device: None, reason, .. } => {
                 self.observations.push_back(Observation::Refused { reason: reason.to_string() });
             }
-            // No part of a scenario pairs.
-            Event::Lost { .. }
-            | Event::PairingNumber { .. }
+            Event::Lost { device } => {
+                let peer = self.name(device);
+                if self.part.leavers.contains(&peer) {
+                    self.observations.push_back(Observation::Left { peer });
+                }
+            }
+            // Those are heard before.
+            Event::PairingNumber { .. }
             | Event::Paired { .. }
             | Event::PairingFailed { .. }
             | Event::TrustStored { .. } => {}
@@ -327,6 +411,11 @@ impl Actor {
     }
 }
 
+/// A device by its name, or by its id where nobody of the scenario is meant.
+fn named(part: &Part, device: DeviceId) -> String {
+    part.peers.name(device).map_or_else(|| device.to_string(), String::from)
+}
+
 /// What the part says of the node, on top of the limits.
 fn configure(part: &Part, mut config: Config) -> Config {
     config.port = part.port;
@@ -338,8 +427,15 @@ fn configure(part: &Part, mut config: Config) -> Config {
     config.policy = Policy::default();
     for allow in &part.allow {
         if let Some(device) = part.peers.device(&allow.peer) {
-            config.policy.allow(device, &allow.service);
+            match allow.service.split_once('/') {
+                Some((service, method)) => config.policy.allow_method(device, service, method),
+                None => config.policy.allow(device, &allow.service),
+            }
         }
+    }
+    // Whoever means to pair lets strangers in for that.
+    if part.acts.iter().any(|act| matches!(act.deed, Deed::Pair { .. })) {
+        config.admitting = Admitting::Pairing;
     }
     config
 }
@@ -376,6 +472,9 @@ impl Machine for Actor {
 
     fn next_timeout(&self) -> Option<Instant> {
         let next_read = self.servers.values().filter_map(Server::reads_at).min();
-        [self.node.next_timeout(), self.next_retry(), next_read].into_iter().flatten().min()
+        [self.node.next_timeout(), self.next_retry(), next_read, self.person.next(), self.remote.next_timeout()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }

@@ -96,8 +96,8 @@ impl Client {
             return Some(Outcome::Done { messages: 0, bytes: 0 });
         }
         let outcome = match self.try_advance(now, node, stream, work, counts) {
-            // The stream has ended: that it was finished or reset is still to be told, or was.
-            Err(CallError::Stream(StreamError::Unknown)) => None,
+            // The stream has ended, or with it its session: how is still to be told, or was.
+            Err(CallError::Stream(StreamError::Unknown) | CallError::UnauthenticatedSession) => None,
             Err(error) => Some(Outcome::Failed(error.to_string())),
             Ok(outcome) => outcome,
         };
@@ -128,7 +128,7 @@ impl Client {
         let has_all_back = self.reader.left == 0 && self.reader.is_past_preamble && self.reader.message.is_empty();
         let is_complete = match work.expect {
             Expect::Echoed => has_all_back,
-            Expect::Delivered | Expect::Denied | Expect::Opened => true,
+            Expect::Delivered | Expect::Denied | Expect::Opened | Expect::Answered | Expect::Untrusted => true,
         };
         if self.sender.finished && is_complete {
             Outcome::Done { messages: self.sender.messages, bytes: work.bytes }

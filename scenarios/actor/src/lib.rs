@@ -15,9 +15,11 @@ mod directory;
 mod done;
 mod observation;
 mod part;
+mod person;
+mod remote;
 mod server;
 
 pub use actor::Actor;
 pub use directory::Directory;
 pub use observation::{Observation, Subject, WorkSeen};
-pub use part::{Allow, Bytes32, Expect, Mark, MarkKind, Part, Peer, Work};
+pub use part::{Act, Allow, Answer, Bytes32, Call, Deed, Expect, Mark, MarkKind, Part, Peer, Work};

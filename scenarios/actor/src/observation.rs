@@ -1,6 +1,7 @@
 //! What an application can see of a run: the one thing that all worlds must agree on.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 use core::fmt;
 use serde::{Deserialize, Serialize};
 
@@ -66,6 +67,70 @@ pub enum Observation {
         /// Which.
         id: u32,
     },
+    /// Digits are shown, to be compared with those of the peer.
+    Digits {
+        /// The peer.
+        peer: String,
+        /// Six digits.
+        number: String,
+    },
+    /// The person has said something of the digits.
+    Answered {
+        /// Whose they are to be, besides this node's.
+        peer: String,
+        /// Whether they are equal.
+        yes: bool,
+    },
+    /// Both people said yes.
+    Paired {
+        /// The peer.
+        peer: String,
+    },
+    /// Pairing mode has ended otherwise.
+    PairingFailed {
+        /// The peer, if digits were exchanged with one.
+        peer: Option<String>,
+        /// Why, in the fabric's words.
+        reason: String,
+    },
+    /// Storage told at a start whom the node trusts, by name.
+    Remembered {
+        /// The peers.
+        peers: Vec<String>,
+    },
+    /// All that the node's trust store says is durable.
+    TrustDurable {
+        /// The peers that it trusts.
+        peers: Vec<String>,
+    },
+    /// A peer is trusted from now on, because somebody said so at this node.
+    Trusted {
+        /// The peer.
+        peer: String,
+    },
+    /// A peer is trusted no more.
+    Revoked {
+        /// The peer.
+        peer: String,
+    },
+    /// The node has another Noise static.
+    KeyRotated,
+    /// A peer that was to leave is not known any more.
+    Left {
+        /// The peer.
+        peer: String,
+    },
+    /// The node has decided about a call.
+    Audited {
+        /// Who calls, as authenticated.
+        peer: String,
+        /// Which service.
+        service: String,
+        /// Which method, as the peer says.
+        method: String,
+        /// Whether the policy lets it.
+        allowed: bool,
+    },
 }
 
 /// What can happen to a piece of work.
@@ -111,6 +176,8 @@ pub enum Subject {
     Served(String),
     /// A mark.
     Mark(u32),
+    /// Whether a peer is trusted; without a name, all of them.
+    Trust(String),
     /// Attempts of whoever it was.
     Strangers,
 }
@@ -122,9 +189,20 @@ impl Observation {
             Self::Discovered { peer }
             | Self::SessionUp { peer }
             | Self::SessionDown { peer, .. }
-            | Self::SessionFailed { peer, .. } => Subject::Peer(peer.clone()),
+            | Self::SessionFailed { peer, .. }
+            | Self::Left { peer } => Subject::Peer(peer.clone()),
+            Self::Digits { peer, .. }
+            | Self::Answered { peer, .. }
+            | Self::Paired { peer }
+            | Self::Trusted { peer }
+            | Self::Revoked { peer }
+            | Self::PairingFailed { peer: Some(peer), .. } => Subject::Trust(peer.clone()),
+            Self::PairingFailed { peer: None, .. }
+            | Self::Remembered { .. }
+            | Self::TrustDurable { .. }
+            | Self::KeyRotated => Subject::Trust(String::new()),
             Self::Refused { .. } => Subject::Strangers,
-            Self::Received { service, .. } => Subject::Served(service.clone()),
+            Self::Audited { service, .. } | Self::Received { service, .. } => Subject::Served(service.clone()),
             Self::Work { id, .. } => Subject::Work(*id),
             Self::Marked { id } => Subject::Mark(*id),
         }
@@ -134,13 +212,22 @@ impl Observation {
     /// sessions depend on timing, and so does how often a session comes up; a comparison takes the first `SessionUp`.
     pub const fn is_stable(&self) -> bool {
         match self {
-            Self::Discovered { .. } | Self::SessionUp { .. } => true,
+            Self::Discovered { .. } | Self::SessionUp { .. } | Self::Paired { .. } | Self::Revoked { .. } => true,
             Self::Work { seen, .. } => matches!(seen, WorkSeen::Done { .. } | WorkSeen::Unexpected { .. }),
             Self::SessionDown { .. }
             | Self::SessionFailed { .. }
             | Self::Refused { .. }
             | Self::Received { .. }
-            | Self::Marked { .. } => false,
+            | Self::Marked { .. }
+            | Self::Digits { .. }
+            | Self::Answered { .. }
+            | Self::PairingFailed { .. }
+            | Self::Remembered { .. }
+            | Self::TrustDurable { .. }
+            | Self::Trusted { .. }
+            | Self::KeyRotated
+            | Self::Left { .. }
+            | Self::Audited { .. } => false,
         }
     }
 }
@@ -163,8 +250,28 @@ impl fmt::Display for Observation {
             }
             Self::Work { id, seen } => write!(f, "work {id} {seen}"),
             Self::Marked { id } => write!(f, "mark {id} reached"),
+            Self::Digits { peer, number } => write!(f, "shows {number}, to compare with {peer}"),
+            Self::Answered { peer, yes: true } => write!(f, "its person says that {peer} shows the same"),
+            Self::Answered { peer, yes: false } => write!(f, "its person says that {peer} shows something else"),
+            Self::Paired { peer } => write!(f, "paired with {peer}"),
+            Self::PairingFailed { peer: Some(peer), reason } => write!(f, "not paired with {peer}: {reason}"),
+            Self::PairingFailed { peer: None, reason } => write!(f, "not paired: {reason}"),
+            Self::Remembered { peers } => write!(f, "remembers that it trusts {}", listed(peers)),
+            Self::TrustDurable { peers } => write!(f, "trusts {}, durably", listed(peers)),
+            Self::Trusted { peer } => write!(f, "trusts {peer} from now on"),
+            Self::Revoked { peer } => write!(f, "trusts {peer} no more"),
+            Self::KeyRotated => f.write_str("has another Noise static"),
+            Self::Left { peer } => write!(f, "{peer} has left"),
+            Self::Audited { peer, service, method, allowed } => {
+                let verdict = if *allowed { "lets" } else { "denies" };
+                write!(f, "{verdict} {peer} call {service}/{method}")
+            }
         }
     }
+}
+
+fn listed(peers: &[String]) -> String {
+    if peers.is_empty() { String::from("nobody") } else { peers.join(", ") }
 }
 
 impl fmt::Display for WorkSeen {

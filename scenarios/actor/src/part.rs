@@ -30,6 +30,12 @@ pub struct Part {
     pub allow: Vec<Allow>,
     /// What it does itself, in the order of its times.
     pub work: Vec<Work>,
+    /// What its person does about trust, in the order of its times.
+    #[serde(default)]
+    pub acts: Vec<Act>,
+    /// The names of the nodes that leave: when one of them is not known any more, it is told.
+    #[serde(default)]
+    pub leavers: Vec<String>,
     /// What it reports once.
     pub marks: Vec<Mark>,
 }
@@ -57,8 +63,60 @@ impl Peer {
 pub struct Allow {
     /// The peer, by name.
     pub peer: String,
-    /// The service.
+    /// The service, or `service/method` for one method of it.
     pub service: String,
+}
+
+/// One thing that a node's person does about trust.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Act {
+    /// Unique in the scenario.
+    pub id: u32,
+    /// When, in nanoseconds of the node's own time after its first boot. A restarted node does not do it again, if it was
+    /// done and storage remembers.
+    pub at_nanos: u64,
+    /// What.
+    pub deed: Deed,
+}
+
+/// What a person can do about trust.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Deed {
+    /// Enters pairing mode, to pair with this peer.
+    Pair {
+        /// The peer, by name.
+        peer: String,
+        /// What the person says when the digits are shown.
+        answer: Answer,
+    },
+    /// Trusts this peer over restarts.
+    Trust {
+        /// The peer, by name.
+        peer: String,
+    },
+    /// Trusts this peer no more.
+    Revoke {
+        /// The peer, by name.
+        peer: String,
+    },
+    /// Takes another Noise static.
+    RotateKey,
+    /// Says goodbye and ends in order; nothing is done after that.
+    Leave,
+}
+
+/// What a person says of six digits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Answer {
+    /// That they are equal.
+    Yes,
+    /// That they are not.
+    No,
+    /// Nothing: nobody looks.
+    Nothing,
 }
 
 /// One thing to do: open a stream, send so many bytes as messages, and see what is expected.
@@ -81,6 +139,19 @@ pub struct Work {
     pub message_bytes: (u32, u32),
     /// What ends it well.
     pub expect: Expect,
+    /// What to call, instead of opening a stream of its own and sending.
+    #[serde(default)]
+    pub call: Option<Call>,
+}
+
+/// A method of a service, and what it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Call {
+    /// The method's name.
+    pub method: String,
+    /// The request.
+    pub body: String,
 }
 
 /// How a piece of work ends well. Anything else that happens makes the actor try again.
@@ -95,6 +166,10 @@ pub enum Expect {
     Denied,
     /// The stream was admitted. It stays open, and as much is sent as the peer gives credit for.
     Opened,
+    /// The call was done, and its answer came.
+    Answered,
+    /// The peer let this node have no session, since it does not trust it.
+    Untrusted,
 }
 
 /// A report that is made once, when the node's application has sent or received so much: what triggered faults wait for.

@@ -90,6 +90,8 @@ fn title(scenario: &Scenario, subject: &Subject) -> String {
         },
         Subject::Served(service) => format!("service {service}"),
         Subject::Mark(id) => format!("mark {id}"),
+        Subject::Trust(peer) if peer.is_empty() => "trust".to_owned(),
+        Subject::Trust(peer) => format!("trust in {peer}"),
         Subject::Strangers => "strangers".to_owned(),
     }
 }

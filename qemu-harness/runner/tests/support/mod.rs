@@ -53,6 +53,7 @@ impl Story {
             bytes,
             message_bytes: (1_024, 4_096),
             expect,
+            call: None,
         };
         self.works += 1;
         self.part(from).work.push(work);
@@ -86,6 +87,8 @@ fn part(nodes: &[&str], place: usize) -> Part {
         serves: Vec::new(),
         allow: Vec::new(),
         work: Vec::new(),
+        acts: Vec::new(),
+        leavers: Vec::new(),
         marks: Vec::new(),
     }
 }

@@ -27,11 +27,11 @@ fn what_is_sent_before_the_disk_has_it_is_taken_back() {
     RAFT.finds("sends-early", "0..100", "no-panic", &folder("sends-early"));
 }
 
-/// The crate's own randomness: no seed decides it, and the tool says where it shows.
+/// The crate's own randomness: no seed decides it, and the tool says where it shows. That is another place every time.
 #[test]
 fn election_timeouts_of_the_operating_system_are_seen() {
     let (code, _, err) = RAFT.run(&folder("os-random"), &["--plant", "os-random", "sweep", "--seeds", "0..20"]);
     assert!(code == 4 && err.contains("NOT DETERMINISTIC"), "{err}");
     let (code, out, _) = RAFT.run(&folder("os-random"), &["--plant", "os-random", "diff", "--seed", "0"]);
-    assert!(code == 4 && out.contains("election_timeout"), "{out}");
+    assert!(code == 4 && out.contains("two runs differ from event"), "{out}");
 }

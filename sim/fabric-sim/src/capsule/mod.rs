@@ -114,6 +114,10 @@ impl Capsule {
     }
 
     pub(crate) fn write(&self, path: &Path) -> io::Result<()> {
+        write_whole(path, &self.to_text()?)
+    }
+
+    pub(crate) fn to_text(&self) -> io::Result<String> {
         let written = Written {
             format: FORMAT.to_owned(),
             version: VERSION,
@@ -130,11 +134,8 @@ impl Capsule {
             misfortunes: self.misfortunes.clone(),
         };
         let mut value = serde_json::to_value(written)?;
-        let sum = checksum(&value);
-        if let Value::Object(map) = &mut value {
-            map.insert("checksum".to_owned(), sum.into());
-        }
-        write_whole(path, &format!("{value:#}\n"))
+        sign(&mut value);
+        Ok(format!("{value:#}\n"))
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self, Refused> {
@@ -146,7 +147,7 @@ impl Capsule {
         })
     }
 
-    fn parse(text: &str) -> Result<Self, Refused> {
+    pub(crate) fn parse(text: &str) -> Result<Self, Refused> {
         let written = checked(text).map_err(Refused::Unreadable)?;
         let scenario = scenario::from_json(&written.scenario.to_string()).map_err(|invalid| {
             Refused::NotApplicable(format!("this build does not load its scenario: {}", invalid.first()))
@@ -230,6 +231,14 @@ fn checksum(value: &Value) -> String {
         .map(|bytes| format!("{:016x}", bytes.iter().fold(0_u64, |sum, byte| sum << 8 | u64::from(*byte))))
         .collect::<Vec<_>>()
         .concat()
+}
+
+/// Puts the checksum that the value should have into it.
+pub(crate) fn sign(value: &mut Value) {
+    let sum = checksum(value);
+    if let Value::Object(map) = value {
+        map.insert("checksum".to_owned(), sum.into());
+    }
 }
 
 /// Whole, of this version, and unchanged since it was written.

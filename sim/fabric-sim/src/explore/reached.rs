@@ -1,6 +1,7 @@
 //! What a run has reached: probes of the core, what applications saw and how often, and which of it in one run. A sweep that is guided looks
 //! for runs that reach more.
 
+use crate::oracles;
 use crate::worlds::sim::Run;
 use scenario_actor::{Observation, WorkSeen};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,12 +31,12 @@ fn name(what: &Observation) -> String {
         Observation::SessionFailed { reason, .. } => format!("no session: {reason}"),
         Observation::Refused { reason } => format!("refused: {reason}"),
         Observation::Received { .. } => "received".into(),
-        Observation::Marked { .. } => "marked".into(),
         Observation::Work { seen, .. } => match seen {
             WorkSeen::Started { .. } => "started".into(),
             WorkSeen::Done { as_expected, .. } => format!("done: {as_expected:?}"),
             WorkSeen::Failed { reason, .. } => format!("failed: {reason}"),
             WorkSeen::Unexpected { .. } => "unexpected".into(),
         },
+        other => oracles::kind(other).into(),
     }
 }

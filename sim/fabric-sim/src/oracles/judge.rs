@@ -84,13 +84,27 @@ fn subject(scenario: &Scenario, seen: &Seen) -> String {
         | Observation::SessionUp { peer }
         | Observation::SessionDown { peer, .. }
         | Observation::SessionFailed { peer, .. }
-        | Observation::Received { peer, .. } => format!("{me} with {peer}"),
-        Observation::Work { .. } | Observation::Refused { .. } | Observation::Marked { .. } => me.to_owned(),
+        | Observation::Received { peer, .. }
+        | Observation::Digits { peer, .. }
+        | Observation::Answered { peer, .. }
+        | Observation::Paired { peer }
+        | Observation::PairingFailed { peer: Some(peer), .. }
+        | Observation::Trusted { peer }
+        | Observation::Revoked { peer }
+        | Observation::Left { peer }
+        | Observation::Audited { peer, .. } => format!("{me} with {peer}"),
+        Observation::Work { .. }
+        | Observation::Refused { .. }
+        | Observation::Marked { .. }
+        | Observation::PairingFailed { peer: None, .. }
+        | Observation::Remembered { .. }
+        | Observation::TrustDurable { .. }
+        | Observation::KeyRotated => me.to_owned(),
     }
 }
 
 /// What an observation is about, without whose it is.
-const fn kind(what: &Observation) -> &'static str {
+pub(crate) const fn kind(what: &Observation) -> &'static str {
     match what {
         Observation::Discovered { .. } => "discovered",
         Observation::SessionUp { .. } => "session-up",
@@ -103,6 +117,17 @@ const fn kind(what: &Observation) -> &'static str {
         Observation::Work { seen: WorkSeen::Failed { .. }, .. } => "work-failed",
         Observation::Work { seen: WorkSeen::Unexpected { .. }, .. } => "work-unexpected",
         Observation::Marked { .. } => "marked",
+        Observation::Digits { .. } => "digits",
+        Observation::Answered { .. } => "answered",
+        Observation::Paired { .. } => "paired",
+        Observation::PairingFailed { .. } => "pairing-failed",
+        Observation::Remembered { .. } => "remembered",
+        Observation::TrustDurable { .. } => "trust-durable",
+        Observation::Trusted { .. } => "trusted",
+        Observation::Revoked { .. } => "revoked",
+        Observation::KeyRotated => "key-rotated",
+        Observation::Left { .. } => "left",
+        Observation::Audited { .. } => "audited",
     }
 }
 

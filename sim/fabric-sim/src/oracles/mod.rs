@@ -3,6 +3,7 @@
 //! A check that saw nothing to judge says so: it did not hold, it was not judged.
 
 mod attacks;
+mod calls;
 mod deaths;
 mod delivery;
 mod drains;
@@ -16,6 +17,7 @@ mod policy;
 mod redials;
 mod sessions;
 mod tables;
+mod trust;
 mod work;
 
 use crate::scenario::Scenario;
@@ -27,7 +29,7 @@ pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
 pub(crate) use deaths::Deaths;
 pub(crate) use drains::Drains;
 pub(crate) use duplicates::Duplicates;
-pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
+pub(crate) use judge::{Judge, Kind, Outcome, Verdict, kind};
 pub(crate) use memory::Memory;
 pub(crate) use newest::Newest;
 pub(crate) use places::Places;
@@ -67,7 +69,20 @@ pub(crate) struct Known {
     pub(crate) name: &'static str,
     /// What it promises, in one sentence.
     pub(crate) promise: &'static str,
+    /// Where it is judged unless a scenario says.
+    pub(crate) about: About,
     build: fn() -> Box<dyn Check>,
+}
+
+/// What a check is about: a scenario that has none of it need not be judged by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum About {
+    /// Every scenario.
+    All,
+    /// What people do about trust.
+    Acts,
+    /// Remote calls.
+    Calls,
 }
 
 pub(crate) const WORK_DONE: &str = "work-done";
@@ -105,97 +120,151 @@ pub(crate) const ALWAYS: &[Known] = &[
     Known {
         name: "authenticated-delivery",
         promise: "A message that a service gets names the device that sent it, and reaches only the one it was meant for.",
+        about: About::All,
         build: || Box::new(delivery::AuthenticatedDelivery::default()),
     },
     Known {
         name: "messages-in-order",
         promise: "Each try's messages arrive whole, once and in order, and all of them before its work is done.",
+        about: About::All,
         build: || Box::new(order::MessagesInOrder::default()),
     },
     Known {
         name: "policy",
         promise: "Nothing reaches a service that the node's policy does not allow.",
+        about: About::All,
         build: || Box::new(policy::Policy::default()),
     },
     Known {
         name: "credit-conserved",
         promise: "No sender exceeds the credit that its receiver gave, and no credit is lost or made up.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: "nonces-unique",
         promise: "No two texts are sealed under one key and nonce.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: "never-in-the-clear",
         promise: "Nothing that was sealed shows on the wire.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: "no-starvation",
         promise: "A class that has something to send gets its turn, whatever more urgent ones send; so does a stream of it.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: "pings-answered",
         promise: "Every PING is answered, ahead of all data.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: DUPLICATES,
         promise: "Of several sessions with one device one side alone ends all but the newest, and at once.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: NEWEST,
         promise: "Streams are opened on the newest session with a device only.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: WANTED,
         promise: "A node that wants a session dials for it, or will, as long as it knows where.",
+        about: About::All,
         build: || Box::new(judge::Engine("nobody was forgotten")),
     },
     Known {
         name: DRAINS,
         promise: "A session that its peer ends in order is over within the time to drain.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: PLACES,
         promise: "No device leaves the peer table while a session with it is up.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: MEMORY,
         promise: "No node keeps more memory for what a peer sends than twice what has come of it.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: REDIALS,
         promise: "A lost peer is dialled again after a wait that chance has a part in, and that is never too long.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: DEATHS,
         promise: "No session is called dead while its peer is heard, and none outlives a peer that is gone.",
+        about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
         name: TABLES_BOUNDED,
         promise: "No node holds more peers, handshakes or sessions than the wire contract bounds.",
+        about: About::All,
         build: || Box::new(tables::TablesBounded),
     },
     Known {
         name: ATTACKS_FAIL,
         promise: "Nobody gets in under another's name, each offence gets its answer, and no plaintext is on the wire.",
+        about: About::All,
         build: || Box::new(attacks::AttacksFail),
     },
-    Known { name: NO_PANIC, promise: "No machine panics.", build: || Box::new(judge::Engine("no machine panicked")) },
+    Known {
+        name: "paired-by-consent",
+        promise: "Two devices pair only when both people said yes to the same digits.",
+        about: About::Acts,
+        build: || Box::new(trust::PairedByConsent::default()),
+    },
+    Known {
+        name: "revoked-at-once",
+        promise: "Who is trusted no more has no session from that moment on, and nothing of his arrives.",
+        about: About::Acts,
+        build: || Box::new(trust::RevokedAtOnce::default()),
+    },
+    Known {
+        name: "trust-durable",
+        promise: "A restart loses nobody of whom it was said that he is durably trusted, and brings back nobody.",
+        about: About::Acts,
+        build: || Box::new(trust::TrustDurable::default()),
+    },
+    Known {
+        name: "rotation-keeps-sessions",
+        promise: "Sessions that are up when a node takes another key go on.",
+        about: About::Acts,
+        build: || Box::new(trust::RotationKeepsSessions::default()),
+    },
+    Known {
+        name: "denials-audited",
+        promise: "Every call that was denied is in its callee's audit, and only calls that the policy allows are let through.",
+        about: About::Calls,
+        build: || Box::new(calls::DenialsAudited::default()),
+    },
+    Known {
+        name: NO_PANIC,
+        promise: "No machine panics.",
+        about: About::All,
+        build: || Box::new(judge::Engine("no machine panicked")),
+    },
     Known {
         name: NO_LIVELOCK,
         promise: "Time goes on: no instant holds events without end.",
+        about: About::All,
         build: || Box::new(judge::Engine("time went on")),
     },
 ];
@@ -205,16 +274,25 @@ pub(crate) const EVENTUALLY: &[Known] = &[
     Known {
         name: "sessions-up",
         promise: "Both nodes of each pair with work between them have seen an authenticated session with the other.",
+        about: About::All,
         build: || Box::new(sessions::SessionsUp::default()),
     },
     Known {
         name: WORK_DONE,
         promise: "Every piece of work has ended as expected; what has not is named.",
+        about: About::All,
         build: || Box::new(work::WorkDone::default()),
+    },
+    Known {
+        name: "goodbyes-heard",
+        promise: "Every node that knew a node which has left has heard that it did.",
+        about: About::All,
+        build: || Box::new(trust::GoodbyesHeard::default()),
     },
     Known {
         name: ATTACKS_FELT,
         promise: "Every attacker has done what it came for, and every victim has felt what the scenario says.",
+        about: About::All,
         build: || Box::new(attacks::AttacksFelt::default()),
     },
 ];

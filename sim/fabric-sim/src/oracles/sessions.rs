@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Seen, count};
 use crate::scenario::Scenario;
-use crate::scenario::resolved::NodeId;
-use scenario_actor::Observation;
+use crate::scenario::resolved::{NodeId, Work};
+use scenario_actor::{Expect, Observation};
 use std::collections::BTreeSet;
 
 /// Both nodes of each pair with work between them have seen an authenticated session with the other.
@@ -41,7 +41,8 @@ impl Check for SessionsUp {
 /// Both directions of each pair with work. A hostile node tells nobody what it sees.
 fn wanted(scenario: &Scenario) -> BTreeSet<(NodeId, NodeId)> {
     let is_hostile = |id: NodeId| scenario.nodes[id as usize].hostile.is_some();
-    let honest = scenario.work.iter().filter(|work| !is_hostile(work.to));
+    let is_wanted = |work: &&Work| !is_hostile(work.to) && work.expect != Expect::Untrusted;
+    let honest = scenario.work.iter().filter(is_wanted);
     honest.flat_map(|work| [(work.from, work.to), (work.to, work.from)]).collect()
 }
 

@@ -39,6 +39,8 @@ section! {
         attackers: Named<AttackerSection>,
         /// What nodes do.
         work: Vec<WorkSection>,
+        /// What their people do about trust.
+        acts: Vec<ActSection>,
         /// What goes wrong.
         faults: FaultsSection,
         /// What must hold.
@@ -66,10 +68,11 @@ section! {
         /// Makes the table stand for as many such devices in each of these sites: `hub` is then `shop-1-hub`, `shop-2-hub`
         /// and so on. In `allow`, `trusts`, `attacks`, and in `open` of its work, `{site}` is the name of its site.
         each_site: At<String>,
-        /// Services it serves: `echo` sends every message back, any other takes messages: `slow` reads 8 KiB ten times a
-        /// second, `unread` nothing.
+        /// Services it serves: `echo` sends every message back, `samgrd` and `bundlemgrd` answer calls, any other takes
+        /// messages: `slow` reads 8 KiB ten times a second, `unread` nothing.
         serves: Vec<At<String>>,
-        /// Who may open what: `"phone-*"` for all that it serves, `"phone-*/files"` for one service. All else is denied.
+        /// Who may open what: `"phone-*"` for all that it serves, `"phone-*/files"` for one service, and
+        /// `"phone-*/samgrd/resolve"` for one method of one. All else is denied.
         allow: Vec<At<String>>,
         /// Which nodes it trusts, so that sessions with them come up; every node unless said.
         trusts: Vec<At<String>>,
@@ -214,10 +217,40 @@ section! {
         priority: At<u32>,
         /// How many times it is done at once, each on a stream of its own; once unless said.
         streams: At<u32>,
-        /// How it ends well: `echoed`, `delivered`, `opened` (and left open) or `denied`. Unless said, `echoed` for `echo`,
-        /// `opened` for `unread`, and `delivered` for others.
-        #[schemars(extend("enum" = ["echoed", "delivered", "opened", "denied"]))]
+        /// A method to call, instead of sending: the service is `samgrd` or `bundlemgrd`.
+        call: At<String>,
+        /// For `call`: what the method is told, at most 64 bytes; nothing unless said.
+        body: At<String>,
+        /// How it ends well: `echoed`, `delivered`, `opened` (and left open), `answered`, `denied`, or `untrusted`, when the
+        /// other node lets this one have no session. Unless said, `answered` for calls, `echoed` for `echo`, `opened` for
+        /// `unread`, and `delivered` for others.
+        #[schemars(extend("enum" = ["echoed", "delivered", "opened", "answered", "denied", "untrusted"]))]
         expect: At<String>,
+    }
+}
+
+section! {
+    /// What a person does about trust: when, at which node, and one of the keys from `pair` to `leave`.
+    ActSection {
+        /// When, after the node's first boot and by its own clock.
+        #[schemars(required)]
+        at: At<Nanos>,
+        /// At which node; with `*`, at each that matches.
+        #[schemars(required)]
+        on: At<String>,
+        /// Enters pairing mode, to pair with this node: both have to.
+        pair: At<String>,
+        /// For `pair`: what the person says of the digits: `yes`, unless said, `no` or `nothing`.
+        #[schemars(extend("enum" = ["yes", "no", "nothing"]))]
+        answer: At<String>,
+        /// Trusts this node over restarts.
+        trust: At<String>,
+        /// Trusts this node no more.
+        revoke: At<String>,
+        /// The node takes another Noise static.
+        rotate_key: At<bool>,
+        /// The node says goodbye and ends in order.
+        leave: At<bool>,
     }
 }
 

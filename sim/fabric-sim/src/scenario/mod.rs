@@ -83,10 +83,22 @@ pub(crate) fn open(path: &Path, overrides: &[String]) -> Result<Loaded, Invalid>
 
 /// Reads a scenario that [`to_json`] has written, or one of that shape: it includes nothing.
 pub(crate) fn from_json(text: &str) -> Result<Scenario, Invalid> {
+    from_text(text, json::parse)
+}
+
+/// Reads a scenario file's text that includes nothing: there is no place that its paths could start from.
+pub(crate) fn from_toml(text: &str) -> Result<Scenario, Invalid> {
+    from_text(text, tree::parse)
+}
+
+fn from_text(
+    text: &str,
+    parse: impl Fn(&str, source::Span, &mut Problems) -> Option<tree::Table>,
+) -> Result<Scenario, Invalid> {
     let (mut sources, mut problems) = (Sources::default(), Problems::default());
     let span = sources.add("scenario".into(), text.to_owned());
     sources.rank(span);
-    let scenario = json::parse(text, span, &mut problems)
+    let scenario = parse(text, span, &mut problems)
         .and_then(|table| include::whole(table, span, &mut problems))
         .and_then(|file| resolve::resolve(&file, &sources, &mut problems));
     match scenario {

@@ -97,6 +97,15 @@ impl Read for String {
     }
 }
 
+impl Read for bool {
+    fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
+        match &node.value {
+            Value::Boolean(value) => Some(*value),
+            _ => expected("`true` or `false`", node, problems),
+        }
+    }
+}
+
 impl Read for u32 {
     fn read(node: &Node, problems: &mut Problems) -> Option<Self> {
         match &node.value {

@@ -7,7 +7,7 @@ use crate::attacker::{Conduct, TapKind};
 use crate::worlds::World;
 use ::sim::NodeIndex;
 use ::sim::ledger::Names;
-use scenario_actor::{Expect, MarkKind};
+use scenario_actor::{Answer, Call, Expect, MarkKind};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
@@ -36,6 +36,8 @@ pub(crate) struct Scenario {
     pub(crate) perturb: Perturb,
     pub(crate) attackers: Vec<Attacker>,
     pub(crate) work: Vec<Work>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) acts: Vec<Act>,
     pub(crate) marks: Vec<Mark>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) checks: Checks,
@@ -56,7 +58,7 @@ pub(crate) struct Node {
     pub(crate) clock_skew: Skew,
     pub(crate) disk: Disk,
     pub(crate) serves: Vec<String>,
-    /// Who may open which of its services.
+    /// Who may open which of its services, or call which `service/method`.
     pub(crate) allow: Vec<(NodeId, String)>,
     /// `None`: every node.
     pub(crate) trusts: Option<Vec<NodeId>>,
@@ -153,9 +155,40 @@ pub(crate) struct Work {
     pub(crate) message: Range<Bytes>,
     pub(crate) priority: u8,
     pub(crate) expect: Expect,
+    /// What is called, if it is a call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) call: Option<Call>,
     /// Where it is written, as `file.toml:12`.
     #[serde(skip)]
     pub(crate) place: String,
+}
+
+/// What a person does about trust; its id is its place.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Act {
+    pub(crate) at: Nanos,
+    pub(crate) on: NodeId,
+    pub(crate) deed: Deed,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Deed {
+    Pair(NodeId, Answer),
+    Trust(NodeId),
+    Revoke(NodeId),
+    RotateKey,
+    Leave,
+}
+
+impl Deed {
+    /// Whose trust it changes.
+    pub(crate) const fn peer(self) -> Option<NodeId> {
+        match self {
+            Self::Pair(peer, _) | Self::Trust(peer) | Self::Revoke(peer) => Some(peer),
+            Self::RotateKey | Self::Leave => None,
+        }
+    }
 }
 
 /// What a node reports once; its id is its place, and the number of the trigger that it fires.
@@ -292,7 +325,20 @@ impl Scenario {
     /// `phone-1 -> hub/echo`.
     pub(crate) fn work_title(&self, id: usize) -> String {
         let work = &self.work[id];
-        format!("{} -> {}/{}", self.node_name(work.from), self.node_name(work.to), work.service)
+        let method = work.call.as_ref().map(|call| format!("/{}", call.method)).unwrap_or_default();
+        format!("{} -> {}/{}{method}", self.node_name(work.from), self.node_name(work.to), work.service)
+    }
+
+    /// Whether `node` lets the peer of this name open `service`, or call one of its methods.
+    pub(crate) fn may_open(&self, node: NodeId, peer: &str, service: &str) -> bool {
+        let names = |what: &str| what.split_once('/').map_or(what, |(service, _)| service) == service;
+        self.nodes[node as usize].allow.iter().any(|(who, what)| self.node_name(*who) == peer && names(what))
+    }
+
+    /// Whether `node` lets the peer of this name call this method.
+    pub(crate) fn may_call(&self, node: NodeId, peer: &str, service: &str, method: &str) -> bool {
+        let names = |what: &str| what == service || what.split_once('/') == Some((service, method));
+        self.nodes[node as usize].allow.iter().any(|(who, what)| self.node_name(*who) == peer && names(what))
     }
 }
 

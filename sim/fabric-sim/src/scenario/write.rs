@@ -2,12 +2,12 @@
 //! a capsule holds, is read back by the same reader as everything else.
 
 use super::resolved::{
-    Attacker, Begin, Checks, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
+    Act, Attacker, Begin, Checks, Deed, Disk, Fault, Felt, Link, Node, NodeId, Perturb, Pipes, Scenario, What, Work,
 };
 use super::units::{Bytes, Nanos, Percent, Skew};
 use core::fmt::Display;
 use core::fmt::Write;
-use scenario_actor::{Expect, MarkKind};
+use scenario_actor::{Answer, Expect, MarkKind};
 use serde_json::{Map, Value};
 
 /// Keys and values in the order in which they are written.
@@ -52,6 +52,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
         perturb,
         attackers,
         work,
+        acts,
         marks: _,
         faults,
         checks,
@@ -80,6 +81,9 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     }
     if !work.is_empty() {
         file.put("work", work.iter().map(|each| work_table(each, scenario)).collect::<Vec<_>>());
+    }
+    if !acts.is_empty() {
+        file.put("acts", acts.iter().map(|each| act_table(each, scenario)).collect::<Vec<_>>());
     }
     if !faults.is_empty() {
         let mut table = Table::default();
@@ -194,7 +198,7 @@ fn perturb_table(perturb: Perturb) -> Table {
 }
 
 fn work_table(work: &Work, scenario: &Scenario) -> Value {
-    let Work { at, from, to, service, bytes, message, priority, expect, place: _ } = work;
+    let Work { at, from, to, service, bytes, message, priority, expect, call, place: _ } = work;
     let mut table = Table::default();
     table.put("at", at.to_string());
     table.put("from", scenario.node_name(*from));
@@ -202,7 +206,12 @@ fn work_table(work: &Work, scenario: &Scenario) -> Value {
     table.quantity("send", bytes, &Bytes::default());
     table.quantity("chunk", message, &super::resolve::MESSAGE_DEFAULT);
     table.number("priority", u32::from(*priority), super::resolve::PRIORITY_DEFAULT);
-    if *expect != super::resolve::usual(service) {
+    if let Some(call) = call {
+        table.put("call", call.method.as_str());
+        table.put("body", call.body.as_str());
+    }
+    let usual = if call.is_some() { Expect::Answered } else { super::resolve::usual(service) };
+    if *expect != usual {
         table.put("expect", expectation(*expect));
     }
     Value::Object(table.0)
@@ -213,8 +222,32 @@ const fn expectation(expect: Expect) -> &'static str {
         Expect::Echoed => "echoed",
         Expect::Delivered => "delivered",
         Expect::Opened => "opened",
+        Expect::Answered => "answered",
         Expect::Denied => "denied",
+        Expect::Untrusted => "untrusted",
     }
+}
+
+fn act_table(act: &Act, scenario: &Scenario) -> Value {
+    let Act { at, on, deed } = act;
+    let mut table = Table::default();
+    table.put("at", at.to_string());
+    table.put("on", scenario.node_name(*on));
+    match deed {
+        Deed::Pair(peer, answer) => {
+            table.put("pair", scenario.node_name(*peer));
+            match answer {
+                Answer::Yes => {}
+                Answer::No => table.put("answer", "no"),
+                Answer::Nothing => table.put("answer", "nothing"),
+            }
+        }
+        Deed::Trust(peer) => table.put("trust", scenario.node_name(*peer)),
+        Deed::Revoke(peer) => table.put("revoke", scenario.node_name(*peer)),
+        Deed::RotateKey => table.put("rotate_key", true),
+        Deed::Leave => table.put("leave", true),
+    }
+    Value::Object(table.0)
 }
 
 fn fault(fault: &Fault, scenario: &Scenario) -> Value {

@@ -79,14 +79,25 @@ impl Cast {
                 Observation::Discovered { peer }
                 | Observation::SessionUp { peer }
                 | Observation::SessionDown { peer, .. }
-                | Observation::SessionFailed { peer, .. } => knows(peer),
+                | Observation::SessionFailed { peer, .. }
+                | Observation::Digits { peer, .. }
+                | Observation::Answered { peer, .. }
+                | Observation::Paired { peer }
+                | Observation::Trusted { peer }
+                | Observation::Revoked { peer }
+                | Observation::Left { peer }
+                | Observation::Audited { peer, .. } => knows(peer),
+                Observation::PairingFailed { peer, .. } => peer.as_ref().is_none_or(knows),
                 Observation::Work { id, .. } if !self.works.is_empty() => self.works.contains(id),
                 Observation::Work { id, .. } => {
                     view.scenario.work.get(*id as usize).is_some_and(|work| self.has(Some(work.to)))
                 }
                 // There are too many of them, and those that matter are on the way to the failure.
                 Observation::Received { .. } | Observation::Refused { .. } => false,
-                Observation::Marked { .. } => true,
+                Observation::Marked { .. }
+                | Observation::Remembered { .. }
+                | Observation::TrustDurable { .. }
+                | Observation::KeyRotated => true,
             }
     }
 }

@@ -1,10 +1,10 @@
 //! What each node is told: its part of the scenario, with keys that the seed decides.
 
 use crate::scenario::Scenario;
-use crate::scenario::resolved::{NodeId, SiteId};
+use crate::scenario::resolved::{self, NodeId, SiteId};
 use fabric::identity::DeviceKey;
 use rand_chacha::rand_core::Rng;
-use scenario_actor::{Allow, Bytes32, Directory, Mark, Part, Peer, Work};
+use scenario_actor::{Act, Allow, Bytes32, Deed, Directory, Mark, Part, Peer, Work};
 use std::rc::Rc;
 
 /// The UDP port of discovery and the TCP port of sessions.
@@ -72,6 +72,8 @@ impl Parts {
             serves: me.serves.clone(),
             allow: me.allow.iter().map(|(peer, service)| self.allow(*peer, service)).collect(),
             work: self.work(node),
+            acts: self.acts(node),
+            leavers: self.leavers(node),
             marks: self.marks(node),
         }
     }
@@ -123,9 +125,35 @@ impl Parts {
                 bytes: work.bytes.0,
                 message_bytes: (work.message.min.0 as u32, work.message.max.0 as u32),
                 expect: work.expect,
+                call: work.call.clone(),
             })
             .collect();
         all.sort_by_key(|work| (work.at_nanos, work.id));
+        all
+    }
+
+    fn acts(&self, me: NodeId) -> Vec<Act> {
+        let mine = (0..).zip(&self.scenario.acts).filter(|(_, act)| act.on == me);
+        let mut all: Vec<_> = mine.map(|(id, act)| Act { id, at_nanos: act.at.0, deed: self.deed(act.deed) }).collect();
+        all.sort_by_key(|act| (act.at_nanos, act.id));
+        all
+    }
+
+    fn deed(&self, deed: resolved::Deed) -> Deed {
+        match deed {
+            resolved::Deed::Pair(peer, answer) => Deed::Pair { peer: self.name(peer), answer },
+            resolved::Deed::Trust(peer) => Deed::Trust { peer: self.name(peer) },
+            resolved::Deed::Revoke(peer) => Deed::Revoke { peer: self.name(peer) },
+            resolved::Deed::RotateKey => Deed::RotateKey,
+            resolved::Deed::Leave => Deed::Leave,
+        }
+    }
+
+    /// Who leaves, besides this node.
+    fn leavers(&self, me: NodeId) -> Vec<String> {
+        let leaves = |act: &&resolved::Act| act.deed == resolved::Deed::Leave && act.on != me;
+        let mut all: Vec<_> = self.scenario.acts.iter().filter(leaves).map(|act| self.name(act.on)).collect();
+        all.dedup();
         all
     }
 

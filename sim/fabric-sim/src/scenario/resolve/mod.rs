@@ -1,5 +1,6 @@
 //! From what is written to what is meant: names to nodes, globs to lists, defaults filled in, contradictions refused.
 
+mod acts;
 mod attackers;
 mod faults;
 mod links;
@@ -44,11 +45,14 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
     let mut nodes = nodes::resolve(file, &names, &sites, stop_at, problems);
     let attackers = attackers::resolve(file, &names, &sites, &mut nodes, stop_at, problems);
     let (link, links) = links::resolve(file, &names, &nodes, sources, problems);
-    let work =
-        work::resolve(file, &work::Cast { names: &names, nodes: &nodes, sites: &sites }, stop_at, sources, problems);
+    let acts = acts::resolve(file, &names, &nodes, stop_at, problems);
+    let base = work::Base { names: &names, nodes: &nodes, sites: &sites, acts: &acts, stop_at, sources };
+    let work = work::resolve(file, &base, problems);
     let base = faults::Base { names: &names, nodes: &nodes, link: &link, links: &links, stop_at };
     let (marks, faults) = faults::resolve(file, &base, problems);
-    let mut checks = checks(file.check.as_ref(), stop_at, !work.is_empty(), problems);
+    let has =
+        Has { work: !work.is_empty(), acts: !acts.is_empty(), calls: work.iter().any(|work| work.call.is_some()) };
+    let mut checks = checks(file.check.as_ref(), stop_at, has, problems);
     let is_attacked = !attackers.is_empty() || nodes.iter().any(|node| node.hostile.is_some());
     attackers::checks(file, &names, is_attacked.then_some(stop_at), &mut checks, problems);
     let scenario = Scenario {
@@ -62,6 +66,7 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
         perturb: perturb(file),
         attackers,
         work,
+        acts,
         marks,
         faults,
         checks,
@@ -136,11 +141,24 @@ fn perturb(file: &File) -> Perturb {
     }
 }
 
-/// Without `[check]`, every promise is judged, and that the work is done at the end.
-fn checks(written: Option<&CheckSection>, stop_at: Nanos, has_work: bool, problems: &mut Problems) -> Checks {
-    let always_default = || oracles::ALWAYS.iter().map(|check| check.name).collect();
+/// What a scenario has that some checks are about.
+#[derive(Clone, Copy)]
+struct Has {
+    work: bool,
+    acts: bool,
+    calls: bool,
+}
+
+/// Without `[check]`, every promise is judged that is about something here, and that the work is done at the end.
+fn checks(written: Option<&CheckSection>, stop_at: Nanos, has: Has, problems: &mut Problems) -> Checks {
+    let is_about = |check: &&oracles::Known| match check.about {
+        oracles::About::All => true,
+        oracles::About::Acts => has.acts,
+        oracles::About::Calls => has.calls,
+    };
+    let always_default = || oracles::ALWAYS.iter().filter(is_about).map(|check| check.name).collect();
     let Some(written) = written else {
-        let eventually = if has_work { vec![(oracles::WORK_DONE, stop_at)] } else { Vec::new() };
+        let eventually = if has.work { vec![(oracles::WORK_DONE, stop_at)] } else { Vec::new() };
         return Checks { always: always_default(), eventually, felt: Vec::new(), sometimes: Vec::new() };
     };
     let always = written.always.as_ref().map(|names| {

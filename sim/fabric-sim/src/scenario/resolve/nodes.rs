@@ -10,6 +10,7 @@ use crate::scenario::resolved::{Disk, Node, NodeId};
 use crate::scenario::units::{Nanos, Skew};
 use fabric::discovery::announce::SIGNED_SERVICES_MAX;
 use std::collections::BTreeMap;
+use fabric::services::{bundlemgrd, samgrd};
 
 pub(super) fn resolve(file: &File, names: &Names, sites: &Sites, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
     let sections: Vec<_> = file.nodes.iter().flat_map(|named| &named.0).map(|(_, section)| section).collect();
@@ -85,13 +86,16 @@ fn kind(section: &NodeSection, site: Option<&str>, names: &Names, problems: &mut
     }
 }
 
-/// `phone-*` for every service, or `phone-*/files` for one.
+/// `phone-*` for every service, `phone-*/files` for one, or `phone-*/samgrd/resolve` for one method.
 fn permissions(rule: &At<String>, serves: &[String], names: &Names, problems: &mut Problems) -> Vec<(NodeId, String)> {
     let (pattern, service) = match rule.value.split_once('/') {
         Some((pattern, service)) => (pattern, Some(service)),
         None => (rule.value.as_str(), None),
     };
     let peers = names.matching(&At { value: pattern, span: rule.span }, problems);
+    if let Some((service, method)) = service.and_then(|service| service.split_once('/')) {
+        return method_permissions(rule, (service, method), serves, &peers, problems);
+    }
     if let Some(unknown) = service.filter(|service| !serves.iter().any(|served| served == service)) {
         let problem = problems.at(rule.span, format!("this node does not serve `{unknown}`"), "cannot be allowed");
         problem.fix(did_you_mean(unknown, serves.iter().map(String::as_str)));
@@ -99,6 +103,43 @@ fn permissions(rule: &At<String>, serves: &[String], names: &Names, problems: &m
     }
     let allowed = serves.iter().filter(|served| service.is_none_or(|service| service == *served));
     allowed.flat_map(|served| peers.iter().map(move |peer| (*peer, served.clone()))).collect()
+}
+
+fn method_permissions(
+    rule: &At<String>,
+    (service, method): (&str, &str),
+    serves: &[String],
+    peers: &[NodeId],
+    problems: &mut Problems,
+) -> Vec<(NodeId, String)> {
+    let is_served = serves.iter().any(|served| served == service);
+    let known = methods(service);
+    if !is_served || !known.contains(&method) {
+        let message = if is_served {
+            format!("`{service}` has no method `{method}`")
+        } else {
+            format!("this node does not serve `{service}`")
+        };
+        let problem = problems.at(rule.span, message, "cannot be allowed");
+        if !is_served {
+            problem.fix(did_you_mean(service, serves.iter().map(String::as_str)));
+        } else if known.is_empty() {
+            problem.fix(format!("allow all of it: \"{}/{service}\"", rule.value.split('/').next().unwrap_or_default()));
+        } else {
+            problem.fix(did_you_mean(method, known.iter().copied()));
+        }
+        return Vec::new();
+    }
+    peers.iter().map(|peer| (*peer, format!("{service}/{method}"))).collect()
+}
+
+/// The methods of a service that answers calls; of all others none.
+pub(super) fn methods(service: &str) -> &'static [&'static str] {
+    match service {
+        samgrd::SERVICE => &[samgrd::RESOLVE],
+        bundlemgrd::SERVICE => &[bundlemgrd::QUERY],
+        _ => &[],
+    }
 }
 
 /// `base` with what is written in its place.

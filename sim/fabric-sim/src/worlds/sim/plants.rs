@@ -282,3 +282,159 @@ fn a_node_that_keeps_a_dead_session_is_caught() {
     let how = breaks(GONE, Plant { says, ..Plant::default() }, "deaths-in-time");
     assert!(how.contains("hub still has a session with the phone"), "{how}");
 }
+
+const PAIRING: &str = "../../scenarios/pairing.toml";
+const REVOCATION: &str = "../../scenarios/revocation.toml";
+const TORN: &str = "../../scenarios/trust-torn-writes.toml";
+const ROTATION: &str = "../../scenarios/key-rotation.toml";
+const CALLS: &str = "../../scenarios/remote-calls.toml";
+const GOODBYE: &str = "../../scenarios/goodbye.toml";
+
+/// How a run broke this promise whose nodes' observations pass through `says`.
+fn says_breaks(file: &str, says: fn(&str, Observation) -> Vec<Observation>, check: &str) -> String {
+    breaks(file, Plant { says, ..Plant::default() }, check)
+}
+
+#[test]
+fn without_a_fault_every_promise_of_trust_is_judged_and_holds() {
+    let judged = [
+        (PAIRING, "paired-by-consent"),
+        (REVOCATION, "revoked-at-once"),
+        (TORN, "trust-durable"),
+        (ROTATION, "rotation-keeps-sessions"),
+        (CALLS, "denials-audited"),
+        (GOODBYE, "goodbyes-heard"),
+    ];
+    for (file, check) in judged {
+        let (_, run) = play(file, Plant::default());
+        let verdict = run.verdicts.into_iter().find(|verdict| verdict.name == check).unwrap();
+        assert!(matches!(verdict.outcome, Outcome::Held(_)), "{file}: {verdict:?}");
+    }
+}
+
+#[test]
+fn a_node_that_pairs_without_asking_anybody_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Digits { ref peer, .. } => vec![seen.clone(), Observation::Paired { peer: peer.clone() }],
+        seen => vec![seen],
+    };
+    let how = says_breaks(PAIRING, says, "paired-by-consent");
+    assert!(how.contains("its person has not said yes"), "{how}");
+}
+
+#[test]
+fn a_node_that_pairs_though_the_other_said_nothing_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Answered { ref peer, .. } => vec![seen.clone(), Observation::Paired { peer: peer.clone() }],
+        seen => vec![seen],
+    };
+    let how = says_breaks(PAIRING, says, "paired-by-consent");
+    assert!(how.contains("whose person has not said yes"), "{how}");
+}
+
+#[test]
+fn digits_that_differ_are_caught() {
+    let says = |name: &str, mut seen: Observation| {
+        if let Observation::Digits { number, .. } = &mut seen
+            && name == "hub"
+        {
+            *number = "x".into();
+        }
+        vec![seen]
+    };
+    let how = says_breaks(PAIRING, says, "paired-by-consent");
+    assert!(how.contains("which showed"), "{how}");
+}
+
+#[test]
+fn a_node_that_trusts_whom_nobody_named_is_caught() {
+    let says = |_: &str, mut seen: Observation| {
+        if let Observation::TrustDurable { peers } = &mut seen {
+            peers.push("guest".into());
+        }
+        vec![seen]
+    };
+    let how = says_breaks(PAIRING, says, "paired-by-consent");
+    assert!(how.contains("trusts guest, and nobody has said so"), "{how}");
+}
+
+#[test]
+fn a_session_that_outlives_its_revocation_is_caught() {
+    let says = |name: &str, seen: Observation| match &seen {
+        Observation::SessionDown { peer, .. } if name == "hub" && peer == "phone" => vec![],
+        _ => vec![seen],
+    };
+    let how = says_breaks(REVOCATION, says, "revoked-at-once");
+    assert!(how.contains("hub still has a session with phone"), "{how}");
+}
+
+#[test]
+fn a_session_after_a_revocation_is_caught() {
+    let says = |name: &str, seen: Observation| match seen {
+        Observation::Refused { .. } | Observation::SessionFailed { .. } if name == "hub" => {
+            vec![Observation::SessionUp { peer: "phone".into() }]
+        }
+        seen => vec![seen],
+    };
+    let how = says_breaks(REVOCATION, says, "revoked-at-once");
+    assert!(how.contains("hub has a new session with phone"), "{how}");
+}
+
+#[test]
+fn a_store_that_forgets_whom_it_called_durable_is_caught() {
+    let says = |_: &str, mut seen: Observation| {
+        if let Observation::Remembered { peers } = &mut seen {
+            peers.clear();
+        }
+        vec![seen]
+    };
+    let how = says_breaks(TORN, says, "trust-durable");
+    assert!(how.contains("hub has forgotten phone"), "{how}");
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Remembered { .. } => vec![],
+        seen => vec![seen],
+    };
+    let how = says_breaks(TORN, says, "trust-durable");
+    assert!(how.contains("has forgotten that it ever trusted anybody"), "{how}");
+}
+
+#[test]
+fn a_session_that_a_rotation_ends_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::KeyRotated => {
+            vec![seen, Observation::SessionDown { peer: "phone".into(), reason: "a new key".into() }]
+        }
+        seen => vec![seen],
+    };
+    let how = says_breaks(ROTATION, says, "rotation-keeps-sessions");
+    assert!(how.contains("lost its session with phone"), "{how}");
+}
+
+#[test]
+fn a_denial_without_an_audit_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Audited { allowed: false, .. } => vec![],
+        seen => vec![seen],
+    };
+    let how = says_breaks(CALLS, says, "denials-audited");
+    assert!(how.contains("guest -> hub/samgrd/forget was denied, and no audit says so"), "{how}");
+}
+
+#[test]
+fn a_node_that_lets_a_call_through_which_policy_denies_is_caught() {
+    let part = |part: &mut Part| {
+        part.allow.push(Allow { peer: "guest".into(), service: "samgrd".into() });
+    };
+    let how = breaks(CALLS, Plant { part, ..Plant::default() }, "denials-audited");
+    assert!(how.contains("hub lets guest call samgrd/forget"), "{how}");
+}
+
+#[test]
+fn a_goodbye_that_nobody_hears_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Left { .. } => vec![],
+        seen => vec![seen],
+    };
+    let how = says_breaks(GOODBYE, says, "goodbyes-heard");
+    assert!(how.contains("has not heard that phone left"), "{how}");
+}
