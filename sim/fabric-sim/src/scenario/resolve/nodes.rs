@@ -9,8 +9,8 @@ use crate::scenario::read::{At, did_you_mean};
 use crate::scenario::resolved::{Disk, Node, NodeId};
 use crate::scenario::units::{Nanos, Skew};
 use fabric::discovery::announce::SIGNED_SERVICES_MAX;
-use std::collections::BTreeMap;
 use fabric::services::{bundlemgrd, samgrd};
+use std::collections::BTreeMap;
 
 pub(super) fn resolve(file: &File, names: &Names, sites: &Sites, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
     let sections: Vec<_> = file.nodes.iter().flat_map(|named| &named.0).map(|(_, section)| section).collect();
