@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 
 /// A scenario of more events than this runs under one seed, without a nemesis, after all others.
 const EVENTS_MAX: u64 = 400_000;
+/// A scenario of more nodes than this is left out: one run of it takes as long as all others.
+const NODES_MAX: i64 = 400;
 const PROFILES: [&str; 2] = ["rough", "hostile"];
 
 /// One scenario.
@@ -97,7 +99,7 @@ impl Suite {
     }
 }
 
-/// The scenario at `path`; none if the file is something else.
+/// The scenario at `path`; none if the file is something else, or too large.
 fn one(path: PathBuf, program: &Path) -> Result<Option<Scenario>, String> {
     let text = read(&path)?;
     let table: toml::Table = toml::from_str(&text).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -105,6 +107,10 @@ fn one(path: PathBuf, program: &Path) -> Result<Option<Scenario>, String> {
     let hostile = |node: &toml::Value| node.get("hostile").is_some();
     let nodes = table.get("nodes").and_then(toml::Value::as_table);
     let is_attacked = table.contains_key("attackers") || nodes.is_some_and(|nodes| nodes.values().any(hostile));
+    let count = |node: &toml::Value| node.get("count").and_then(toml::Value::as_integer).unwrap_or(1);
+    if nodes.is_some_and(|nodes| nodes.values().map(count).sum::<i64>() > NODES_MAX) {
+        return Ok(None);
+    }
     let words = ["run", "--suite", "model", "--format", "json"];
     let output = child::start(program, &words, &path, None)?;
     let plain: Plain = serde_json::from_slice(&output.stdout).map_err(|error| format!("{name}: {error}"))?;

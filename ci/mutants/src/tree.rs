@@ -39,14 +39,13 @@ pub(crate) fn build(root: &Path, planted: &Planted) -> Result<PathBuf, String> {
     let tree = place.join("tree");
     let sources = sources(root)?;
     for file in &sources {
-        match planted.get(file) {
-            Some(text) => write_changed(&tree.join(file), text.as_bytes())?,
-            None => {
-                let from = root.join(file);
-                let bytes = std::fs::read(&from).map_err(|error| format!("{}: {error}", from.display()))?;
-                write_changed(&tree.join(file), &bytes)?;
-            }
+        if let Some(text) = planted.get(file) {
+            write_changed(&tree.join(file), text.as_bytes())?;
+            continue;
         }
+        let from = root.join(file);
+        let bytes = std::fs::read(&from).map_err(|error| format!("{}: {error}", from.display()))?;
+        write_changed(&tree.join(file), &bytes)?;
     }
     for (file, text) in planted.iter().filter(|(file, _)| !sources.contains(file)) {
         write_changed(&tree.join(file), text.as_bytes())?;
