@@ -292,6 +292,6 @@ mod tests {
             }
         });
         let text = report(100, Exit::Held, &run);
-        assert!(text.contains("...  82 more") && text.lines().count() < 60, "{text}");
+        assert!(text.contains("...  82 more") && text.lines().count() < 70, "{text}");
     }
 }

@@ -156,8 +156,8 @@ fn size(section: &WorkSection, problems: &mut Problems) -> Bytes {
 
 fn message(section: &WorkSection, problems: &mut Problems) -> Range<Bytes> {
     let Some(written) = &section.chunk else { return MESSAGE_DEFAULT };
-    if written.value.min.0 == 0 || written.value.max.0 > MESSAGE_BYTES_MAX {
-        problems.at(written.span, "a message has from 1 B to 16 MiB", "out of range");
+    if written.value.max.0 == 0 || written.value.max.0 > MESSAGE_BYTES_MAX {
+        problems.at(written.span, "a message has at most 16 MiB, and not all are empty", "out of range");
         return MESSAGE_DEFAULT;
     }
     written.value
