@@ -185,7 +185,9 @@ fn pauses(scenario: &Scenario) -> BTreeMap<NodeId, Vec<(Time, Time)>> {
             all.entry(*node).or_default().push((from, from + Duration::from_nanos(lasts.0)));
         }
     }
-    all.values_mut().for_each(|pauses| pauses.sort_unstable());
+    for pauses in all.values_mut() {
+        pauses.sort_unstable();
+    }
     all
 }
 
