@@ -19,8 +19,8 @@ const TICK: Duration = Duration::from_millis(100);
 /// What is said in place of messages, in turn: a length of zero, a wrong one, the longest, and 48 bytes that do not open.
 const GARBAGE: [&[u8]; 4] = [&[0, 0], &[0, 47, 1, 2], &[0xFF, 0xFF], &[0, 48]];
 
-/// The header of the longest record.
-const PROMISE: [u8; 2] = [0xFF, 0xFF];
+/// The longest record, as far as it ever comes: its header, and more than the records before it had.
+const PROMISE: [u8; 200] = [0xFF; 200];
 /// None of the garbage needs more to be seen for what it is.
 const GARBAGE_BORNE_MAX: Duration = Duration::from_secs(2);
 

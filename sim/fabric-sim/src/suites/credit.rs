@@ -7,6 +7,8 @@ use super::growth::{Growth, SESSION_WINDOW};
 use super::turns::Turns;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// What a stream is taken to be granted until it is, in bytes: most often it is so much.
+const FIRST_WINDOW: u32 = 8_192;
 /// What a DATA frame costs beyond its payload.
 const HEADER: u64 = 8;
 /// Windows end here.
@@ -155,6 +157,7 @@ impl Books {
             match frame {
                 Some(Frame::Open { stream, credit, priority }) => {
                     self.turns.opened(stream, priority);
+                    self.growth.opens(stream, FIRST_WINDOW);
                     self.sending.grant(stream, credit);
                 }
                 Some(Frame::OpenAck { stream, credit }) => self.sending.grant(stream, credit),
