@@ -1,6 +1,6 @@
 //! Every command of `docs/own-protocol.md` is run, and says what is shown there; a line of `...` stands for any lines.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
+#![expect(clippy::expect_used, reason = "a test that cannot go on panics")]
 
 use std::path::Path;
 use std::process::Command;
