@@ -51,7 +51,7 @@ fn what_makes_no_sense_is_refused_before_anything_runs() {
     said(&format!("ping {id}@127.0.0.1:1#12"), "64 lower-case hex digits");
     said(&format!("ping {id} --no-discovery"), "address is not known");
     said(&format!("ping {id} --count 0"), "--count");
-    said("run --serve sh", "`echo` and `files=DIR`");
+    said("run --serve sh", "`echo`, `samgrd` and `files=DIR`");
     said("run --serve echo --serve echo", "served twice");
     said("run --serve files=@nowhere", "cannot serve the files");
     said("run --serve files=@. --allow any=files", "`echo` only");
