@@ -2,11 +2,11 @@
 
 use super::message::{self, Malformed, REPLY_HEAD_BYTES, Status};
 use super::outbox::Outbox;
-use super::{Event, Limits, Out};
+use super::{Event, Limits, Out, Streams};
 use crate::identity::DeviceId;
 use crate::mux::{Chunk, Priority, Reject, code};
 use crate::timer::Timers;
-use crate::{CallError, CodeName, Event as NodeEvent, Node, SessionId, StreamKey};
+use crate::{CallError, CodeName, Event as NodeEvent, SessionId, StreamKey};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -160,7 +160,7 @@ impl Client {
     pub(super) fn call(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut dyn Streams,
         request: &Request<'_>,
         out: &mut Out,
     ) -> Result<CallId, RequestError> {
@@ -185,7 +185,12 @@ impl Client {
     }
 
     /// A stream to the service on the device's newest session.
-    fn line_to(&mut self, now: Instant, node: &mut Node, request: &Request<'_>) -> Result<StreamKey, RequestError> {
+    fn line_to(
+        &mut self,
+        now: Instant,
+        node: &mut dyn Streams,
+        request: &Request<'_>,
+    ) -> Result<StreamKey, RequestError> {
         let Request { device, service, .. } = *request;
         let newest = node.session(device).ok_or(RequestError::Stream(CallError::UnauthenticatedSession))?;
         let fits = |(stream, line): &(&StreamKey, &Line)| stream.session == newest && line.service == service;
@@ -205,7 +210,7 @@ impl Client {
         Ok(stream)
     }
 
-    pub(super) fn cancel(&mut self, now: Instant, node: &mut Node, call: CallId) {
+    pub(super) fn cancel(&mut self, now: Instant, node: &mut dyn Streams, call: CallId) {
         self.timers.set(Timer::Deadline(call), None);
         let Some((stream, correlation)) = self.calls.remove(&call) else { return };
         let Some(line) = self.lines.get_mut(&stream) else { return };
@@ -220,7 +225,7 @@ impl Client {
         }
     }
 
-    pub(super) fn stream_event(&mut self, now: Instant, node: &mut Node, event: &NodeEvent, out: &mut Out) {
+    pub(super) fn stream_event(&mut self, now: Instant, node: &mut dyn Streams, event: &NodeEvent, out: &mut Out) {
         match *event {
             NodeEvent::Opened { stream } => {
                 self.lines.entry(stream).and_modify(|line| line.is_open = true);
@@ -247,7 +252,7 @@ impl Client {
         }
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant, node: &mut Node, out: &mut Out) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, node: &mut dyn Streams, out: &mut Out) {
         while let Some(timer) = self.timers.pop_due(now) {
             match timer {
                 Timer::Deadline(call) => {
@@ -264,7 +269,7 @@ impl Client {
     }
 
     /// Writes and reads what it can.
-    fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey, out: &mut Out) {
+    fn advance(&mut self, now: Instant, node: &mut dyn Streams, stream: StreamKey, out: &mut Out) {
         loop {
             let Some(line) = self.lines.get_mut(&stream) else { return };
             // An error means that the stream is gone, which the node tells by an event of its own.

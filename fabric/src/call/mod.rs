@@ -1,7 +1,7 @@
 //! Remote calls over a node's streams (wire contract, 5): a registry of what is served, correlation, deadlines, bounds,
 //! cancellation, and an audit of every decision. Does no call by itself: what a method means is its service's.
 //!
-//! A [`Calls`] stands beside a [`Node`]: it is handed each of the node's events and gives back those that are not its own.
+//! A [`Calls`] stands beside a [`Node`](crate::Node), or whatever else has its [`Streams`]: it is handed each of the node's events and gives back those that are not its own.
 //! After every call its owner drains [`Calls::poll`], and calls [`Calls::handle_timeout`] when [`Calls::next_timeout`] comes.
 //! The services that it serves are named in [`Config::services`](crate::Config::services), and allowed by the node's
 //! [`Policy`](crate::Policy).
@@ -13,13 +13,15 @@ mod client;
 mod message;
 mod outbox;
 mod server;
+mod streams;
 
 pub use client::{CallId, Failure, Request, RequestError};
 pub use message::{METHOD_BYTES_MAX, Status};
 pub use server::{Audit, NotPending, ServedCall, Verdict};
+pub use streams::Streams;
 
 use crate::identity::DeviceId;
-use crate::{Event as NodeEvent, Node, StreamKey};
+use crate::{Event as NodeEvent, StreamKey};
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -141,13 +143,18 @@ impl Calls {
     }
 
     /// Calls a method of a device's service: [`Event::Done`] follows, within the request's time.
-    pub fn call(&mut self, now: Instant, node: &mut Node, request: &Request<'_>) -> Result<CallId, RequestError> {
+    pub fn call(
+        &mut self,
+        now: Instant,
+        node: &mut dyn Streams,
+        request: &Request<'_>,
+    ) -> Result<CallId, RequestError> {
         self.client.call(now, node, request, &mut self.out)
     }
 
     /// Wants no answer to a call any more. It may be done all the same; a callee learns of it when no other call waits on
     /// the stream.
-    pub fn cancel(&mut self, now: Instant, node: &mut Node, call: CallId) {
+    pub fn cancel(&mut self, now: Instant, node: &mut dyn Streams, call: CallId) {
         self.client.cancel(now, node, call);
     }
 
@@ -155,7 +162,7 @@ impl Calls {
     pub fn reply(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut dyn Streams,
         call: ServedCall,
         result: Result<&[u8], Status>,
     ) -> Result<(), NotPending> {
@@ -163,7 +170,7 @@ impl Calls {
     }
 
     /// Takes an event of the node's; one that says nothing of calls alone comes back.
-    pub fn handle_event(&mut self, now: Instant, node: &mut Node, event: NodeEvent) -> Option<NodeEvent> {
+    pub fn handle_event(&mut self, now: Instant, node: &mut dyn Streams, event: NodeEvent) -> Option<NodeEvent> {
         match event {
             NodeEvent::Accepted { stream, device, service, .. } if self.server.serves(&service) => {
                 self.server.accept(now, node, stream, device, service, &mut self.out);
@@ -189,7 +196,7 @@ impl Calls {
     }
 
     /// Judges deadlines; before [`Calls::next_timeout`] it changes nothing.
-    pub fn handle_timeout(&mut self, now: Instant, node: &mut Node) {
+    pub fn handle_timeout(&mut self, now: Instant, node: &mut dyn Streams) {
         self.client.handle_timeout(now, node, &mut self.out);
         self.server.handle_timeout(now, node, &mut self.out);
     }

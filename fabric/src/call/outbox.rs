@@ -1,6 +1,7 @@
 //! Messages that wait for room in a stream. Bounded by whoever fills it.
 
-use crate::{CallError, Node, StreamKey};
+use super::Streams;
+use crate::{CallError, StreamKey};
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use machine::Instant;
@@ -31,7 +32,7 @@ impl Outbox {
     }
 
     /// Writes as much as the stream takes.
-    pub(super) fn flush(&mut self, now: Instant, node: &mut Node, stream: StreamKey) -> Result<(), CallError> {
+    pub(super) fn flush(&mut self, now: Instant, node: &mut dyn Streams, stream: StreamKey) -> Result<(), CallError> {
         while let Some((_, message)) = self.messages.front() {
             self.written += node.write(now, stream, &message[self.written..], true)?;
             if self.written < message.len() {

@@ -2,11 +2,11 @@
 
 use super::message::{self, CALL_HEAD_BYTES_MAX, Malformed, Status};
 use super::outbox::Outbox;
-use super::{Bounds, Event, Limits, Methods, Out};
+use super::{Bounds, Event, Limits, Methods, Out, Streams};
 use crate::identity::DeviceId;
 use crate::mux::{Chunk, code};
 use crate::timer::Timers;
-use crate::{CallError, Event as NodeEvent, Node, Policy, SessionId, StreamKey};
+use crate::{CallError, Event as NodeEvent, Policy, SessionId, StreamKey};
 use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -132,7 +132,7 @@ impl Server {
     pub(super) fn accept(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut dyn Streams,
         stream: StreamKey,
         device: DeviceId,
         service: String,
@@ -151,7 +151,7 @@ impl Server {
         self.advance(now, node, stream, out);
     }
 
-    pub(super) fn stream_event(&mut self, now: Instant, node: &mut Node, event: &NodeEvent, out: &mut Out) {
+    pub(super) fn stream_event(&mut self, now: Instant, node: &mut dyn Streams, event: &NodeEvent, out: &mut Out) {
         match *event {
             NodeEvent::Readable { stream } | NodeEvent::Writable { stream } => self.advance(now, node, stream, out),
             NodeEvent::Finished { stream } => {
@@ -175,7 +175,7 @@ impl Server {
     pub(super) fn reply(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut dyn Streams,
         call: ServedCall,
         result: Result<&[u8], Status>,
         out: &mut Out,
@@ -190,7 +190,7 @@ impl Server {
         Ok(())
     }
 
-    pub(super) fn handle_timeout(&mut self, now: Instant, node: &mut Node, out: &mut Out) {
+    pub(super) fn handle_timeout(&mut self, now: Instant, node: &mut dyn Streams, out: &mut Out) {
         while let Some(call) = self.deadlines.pop_due(now) {
             out.counters.late += 1;
             out.events.push_back(Event::Abandoned { call });
@@ -200,7 +200,7 @@ impl Server {
     }
 
     /// Writes and reads what it can; a stream that is over, one way or another, goes.
-    fn advance(&mut self, now: Instant, node: &mut Node, stream: StreamKey, out: &mut Out) {
+    fn advance(&mut self, now: Instant, node: &mut dyn Streams, stream: StreamKey, out: &mut Out) {
         match self.try_advance(now, node, stream, out) {
             // When the stream is gone, the node tells so by an event of its own.
             Ok(true) | Err(Stopped::StreamGone) => {}
@@ -218,7 +218,7 @@ impl Server {
     fn try_advance(
         &mut self,
         now: Instant,
-        node: &mut Node,
+        node: &mut dyn Streams,
         stream: StreamKey,
         out: &mut Out,
     ) -> Result<bool, Stopped> {
@@ -231,7 +231,7 @@ impl Server {
             }
             let Some(chunk) = node.read(now, stream, READ_BYTES)? else { break };
             let methods = services.get(&lane.service);
-            let whole = lane.take(&chunk, &mut Judge { policy: &node.config().policy, methods, out })?;
+            let whole = lane.take(&chunk, &mut Judge { policy: node.policy(), methods, out })?;
             if let Some(call) = whole.and_then(|whole| lane.act(whole, stream, out)) {
                 deadlines.set(call, Some(now + limits.serve_within));
             }

@@ -17,6 +17,10 @@ Two terminals that find each other and talk, with no configuration:
   fabric-node discover                              prints the id of the first
   fabric-node ping ID
 
+Two devices that trust each other from now on, once two people have seen the same six digits on both:
+  fabric-node run --identity hub.id --pairing phone --serve echo --allow phone=echo
+  fabric-node pair HUB_ID --as hub --identity phone.id
+
 PEER is one of
   a device id, 64 lower-case hex digits
   a label that `trust add` or `--trust LABEL=ID` gave
@@ -103,6 +107,28 @@ No file is overwritten; the new one is there once it is whole.
 
 {EXIT_CODES}"))]
     Get(GetArgs),
+    /// Pair with a device: six digits that two people compare
+    #[command(after_help = format!("\
+Examples:
+  fabric-node run --identity hub.id --pairing phone                on the one device, then
+  fabric-node pair HUB_ID --as hub --identity phone.id             on the other
+
+Both show six digits, and ask whether the other shows the same: answer `yes`, or type the digits that the other shows. With
+anything else, or without an answer within two minutes, nobody is trusted. A program reads the event `pairing-number` of both
+with --format json, and writes its answer to stdin.
+
+{EXIT_CODES}"))]
+    Pair(PairArgs),
+    /// Call a method of a peer's service
+    #[command(after_help = format!("\
+Examples:
+  fabric-node call hub samgrd resolve echo --identity phone.id
+  fabric-node call hub lamp set 00ff --hex --identity phone.id --format json
+
+The answer goes to stdout, as text if it is one, else as hex digits. A call that got no answer is never made again by itself.
+
+{EXIT_CODES}"))]
+    Call(CallArgs),
     /// Find out why devices do not find or reach each other
     #[command(after_help = format!("\
 Examples:
@@ -182,12 +208,15 @@ pub(crate) struct NodeArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) node: NodeArgs,
-    /// What to serve: `echo` or `files=DIR`; may be repeated
+    /// What to serve: `echo`, `files=DIR`, or `samgrd`, which tells callers of the others; may be repeated
     #[arg(long, value_name = "SERVICE", value_parser = serve)]
     pub(crate) serve: Vec<Serve>,
     /// Who may use it: `ID=SERVICE` or `LABEL=SERVICE`, or, for tests only, `any=echo`; may be repeated
     #[arg(long, value_name = "WHO=SERVICE", value_parser = allow)]
     pub(crate) allow: Vec<(String, String)>,
+    /// Let one device in to pair, within two minutes, and trust it under this label from then on
+    #[arg(long, value_name = "LABEL", value_parser = label, requires = "identity")]
+    pub(crate) pairing: Option<Label>,
     /// The largest file to take
     #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = size)]
     pub(crate) file_max: u64,
@@ -260,18 +289,50 @@ pub(crate) struct GetArgs {
     pub(crate) file_max: u64,
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct PairArgs {
+    /// The other device's id, or its id and its address: see `fabric-node --help`
+    pub(crate) peer: String,
+    /// What to call it from now on
+    #[arg(long = "as", value_name = "LABEL", value_parser = label)]
+    pub(crate) label: Label,
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CallArgs {
+    #[command(flatten)]
+    pub(crate) peer: PeerArgs,
+    /// The service, such as `samgrd`
+    pub(crate) service: String,
+    /// Its method
+    pub(crate) method: String,
+    /// What to tell it
+    #[arg(default_value = "")]
+    pub(crate) body: String,
+    /// BODY is hex digits
+    #[arg(long)]
+    pub(crate) hex: bool,
+    /// The longest answer to take
+    #[arg(long, value_name = "SIZE", default_value = "4KiB", value_parser = size)]
+    pub(crate) reply_max: u64,
+}
+
 /// A service of this program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Serve {
     Echo,
     Files(PathBuf),
+    Samgrd,
 }
 
 fn serve(text: &str) -> Result<Serve, String> {
     match text.split_once('=') {
         None if text == "echo" => Ok(Serve::Echo),
+        None if text == "samgrd" => Ok(Serve::Samgrd),
         Some(("files", directory)) if !directory.is_empty() => Ok(Serve::Files(directory.into())),
-        _ => Err("the services are `echo` and `files=DIR`".into()),
+        _ => Err("the services are `echo`, `samgrd` and `files=DIR`".into()),
     }
 }
 

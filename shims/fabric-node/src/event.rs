@@ -59,6 +59,33 @@ pub(crate) enum Event {
         bytes: u64,
         status: String,
     },
+    /// What both devices show, to be compared: an answer is waited for on stdin.
+    PairingNumber {
+        device: String,
+        number: String,
+    },
+    /// It is trusted from now on, and that is stored.
+    Paired {
+        device: String,
+        label: String,
+    },
+    /// Pairing is over, and nobody is trusted by it.
+    PairingFailed {
+        device: Option<String>,
+        reason: String,
+    },
+    /// A peer has called a method, or tried to.
+    Audited {
+        device: String,
+        service: String,
+        method: String,
+        verdict: &'static str,
+    },
+    /// The answer of a call: hex digits, and the text if it is one.
+    Answered {
+        hex: String,
+        text: Option<String>,
+    },
     Pong {
         sequence: u32,
         micros: u64,

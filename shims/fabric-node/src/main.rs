@@ -44,6 +44,8 @@ fn dispatch(command: &Command, format: Format) -> Result<(), Failure> {
         Command::Ping(args) => commands::errand::ping(args, format),
         Command::Send(args) => commands::errand::send(args, format),
         Command::Get(args) => commands::errand::get(args, format),
+        Command::Pair(args) => commands::pair::pair(args, format),
+        Command::Call(args) => commands::errand::call(args, format),
         Command::Doctor(args) => commands::doctor::doctor(args, format),
     }
 }

@@ -49,7 +49,12 @@ impl Output {
         self.clear_progress();
         let said = sentence(event);
         match event {
-            Event::Pong { .. } | Event::Done { .. } | Event::Discovered { .. } | Event::Lost { .. }
+            Event::Pong { .. }
+            | Event::Done { .. }
+            | Event::Answered { .. }
+            | Event::Paired { .. }
+            | Event::Discovered { .. }
+            | Event::Lost { .. }
                 if self.interest != Interest::Everything =>
             {
                 stdout(format!("{said}\n").as_bytes())
@@ -66,7 +71,13 @@ impl Output {
             Interest::Everything => true,
             Interest::Errand => matches!(
                 event,
-                Event::Warning { .. } | Event::SessionFailed { .. } | Event::Pong { .. } | Event::Done { .. }
+                Event::Warning { .. }
+                    | Event::SessionFailed { .. }
+                    | Event::Pong { .. }
+                    | Event::PairingNumber { .. }
+                    | Event::Paired { .. }
+                    | Event::Answered { .. }
+                    | Event::Done { .. }
             ),
             Interest::Devices => {
                 matches!(event, Event::Warning { .. } | Event::Discovered { .. } | Event::Lost { .. })
@@ -128,6 +139,17 @@ fn sentence(event: &Event) -> String {
             let (verb, name) = (if *is_put { "send" } else { "get" }, name.as_deref().unwrap_or("?"));
             format!("{device}  {verb} {name}: {status}, {}", size(*bytes))
         }
+        Event::PairingNumber { device, number } => format!(
+            "{device} wants to pair. This device shows\n\n    {number}\n\n\
+             Does the other show the same? Answer `yes`, or type what it shows; anything else is no."
+        ),
+        Event::Paired { device, label } => format!("paired with {device}, from now on `{label}`"),
+        Event::PairingFailed { device, reason } => {
+            let device = device.as_ref().map(|device| format!(" with {device}")).unwrap_or_default();
+            format!("not paired{device}: {reason}")
+        }
+        Event::Audited { device, service, method, verdict } => format!("{device}  calls {service}/{method}: {verdict}"),
+        Event::Answered { hex, text } => text.clone().unwrap_or_else(|| hex.clone()),
         Event::Pong { sequence, micros } => format!("{sequence}: {}", time(*micros)),
         Event::Progress { bytes, total } => format!("{bytes} of {total}"),
         Event::Done { bytes: 0, micros } => format!("done in {}", time(*micros)),

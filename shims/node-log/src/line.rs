@@ -131,6 +131,12 @@ pub(crate) enum Line {
         now: u64,
     },
 
+    /// From now on it may open the service, or call `service/method`.
+    Allow {
+        device: Text<DeviceId>,
+        service: String,
+    },
+
     Open {
         now: u64,
         device: Text<DeviceId>,

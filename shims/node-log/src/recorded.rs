@@ -2,16 +2,17 @@
 
 use crate::line::{Line, Start, Stream};
 use crate::log::Log;
-use crate::settings::Settings;
+use crate::settings::{Settings, permit};
 use crate::suite::{Recording, Shared};
 use crate::text::{Digest, Hex, Text};
 use bytes::Bytes;
+use fabric::call::Streams;
 use fabric::discovery::Refusal;
 use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
 use fabric::mux::{Chunk, Part, Priority};
 use fabric::session::Local;
 use fabric::suite::{RealSuite, Suite};
-use fabric::{CallError, Command, Event, Node, StreamKey};
+use fabric::{CallError, Command, Event, Node, Policy, SessionId, StreamKey};
 use machine::{Boot, Input, Instant, Machine, Output, PipeId};
 use std::convert::Infallible;
 use std::ops::Deref;
@@ -60,21 +61,21 @@ impl Recorded {
         self.log.as_ref()?.lock().ended()
     }
 
-    fn write(&self, line: impl FnOnce() -> Line) {
+    fn record(&self, line: impl FnOnce() -> Line) {
         if let Some(log) = &self.log {
             log.lock().write(&line());
         }
     }
 
     fn write_out(&self, digest: impl FnOnce() -> Digest) {
-        self.write(|| Line::Out { is: Text(digest()) });
+        self.record(|| Line::Out { is: Text(digest()) });
     }
 
     /// [`Node::poll_event`].
     pub fn poll_event(&mut self) -> Option<Event> {
         let event = self.node.poll_event();
         if event.is_some() {
-            self.write(|| Line::PollEvent {});
+            self.record(|| Line::PollEvent {});
             self.write_out(|| Digest::of_value(&event));
         }
         event
@@ -82,7 +83,7 @@ impl Recorded {
 
     /// [`Node::poll_output`].
     pub fn poll_output(&mut self) -> Option<Output<'_, Infallible>> {
-        self.write(|| Line::PollOutput {});
+        self.record(|| Line::PollOutput {});
         let Self { node, log } = self;
         let output = node.poll_output();
         if let Some(log) = log {
@@ -100,6 +101,12 @@ impl Recorded {
         self.handle(now, Input::Command(command));
     }
 
+    /// Lets `device` open `service`, or call the method of `service/method`, from now on: [`Node::set_policy`].
+    pub fn allow(&mut self, device: DeviceId, service: &str) {
+        self.record(|| Line::Allow { device: Text(device), service: service.to_owned() });
+        allow(&mut self.node, device, service);
+    }
+
     /// [`Node::open`].
     pub fn open(
         &mut self,
@@ -109,7 +116,7 @@ impl Recorded {
         priority: Priority,
     ) -> Result<StreamKey, CallError> {
         let (at, level) = (now.as_nanos(), priority.level());
-        self.write(|| Line::Open { now: at, device: Text(device), service: service.to_owned(), priority: level });
+        self.record(|| Line::Open { now: at, device: Text(device), service: service.to_owned(), priority: level });
         let opened = self.node.open(now, device, service, priority);
         self.write_out(|| Digest::of_value(&opened));
         opened
@@ -124,7 +131,7 @@ impl Recorded {
         ends: bool,
     ) -> Result<usize, CallError> {
         let at = now.as_nanos();
-        self.write(|| Line::Write { now: at, stream: stream.into(), bytes: Hex(bytes.clone()), ends });
+        self.record(|| Line::Write { now: at, stream: stream.into(), bytes: Hex(bytes.clone()), ends });
         let written = self.node.write_shared(now, stream, bytes, ends);
         self.write_out(|| Digest::of_value(&written));
         written
@@ -147,7 +154,7 @@ impl Recorded {
         take: impl FnOnce(Part<'_>) -> R,
     ) -> Result<Option<R>, CallError> {
         let at = now.as_nanos();
-        self.write(|| Line::Read { now: at, stream: stream.into(), bytes_max: bytes_max as u64 });
+        self.record(|| Line::Read { now: at, stream: stream.into(), bytes_max: bytes_max as u64 });
         let Self { node, log } = self;
         let mut digest = None;
         let read = node.read_with(now, stream, bytes_max, |part| {
@@ -161,7 +168,7 @@ impl Recorded {
 
     /// [`Node::finish`].
     pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
-        self.write(|| Line::Finish { now: now.as_nanos(), stream: stream.into() });
+        self.record(|| Line::Finish { now: now.as_nanos(), stream: stream.into() });
         let finished = self.node.finish(now, stream);
         self.write_out(|| Digest::of_value(&finished));
         finished
@@ -169,10 +176,53 @@ impl Recorded {
 
     /// [`Node::reset`].
     pub fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
-        self.write(|| Line::Reset { now: now.as_nanos(), stream: stream.into(), code });
+        self.record(|| Line::Reset { now: now.as_nanos(), stream: stream.into(), code });
         let reset = self.node.reset(now, stream, code);
         self.write_out(|| Digest::of_value(&reset));
         reset
+    }
+}
+
+pub(crate) fn allow(node: &mut Node, device: DeviceId, service: &str) {
+    let mut policy = node.config().policy.clone();
+    permit(&mut policy, Some(device), service);
+    node.set_policy(policy);
+}
+
+/// So that calls are written down as the streams that they are.
+impl Streams for Recorded {
+    fn session(&self, device: DeviceId) -> Option<SessionId> {
+        self.node.session(device)
+    }
+
+    fn policy(&self) -> &Policy {
+        &self.node.config().policy
+    }
+
+    fn open(
+        &mut self,
+        now: Instant,
+        device: DeviceId,
+        service: &str,
+        priority: Priority,
+    ) -> Result<StreamKey, CallError> {
+        self.open(now, device, service, priority)
+    }
+
+    fn write(&mut self, now: Instant, stream: StreamKey, bytes: &[u8], ends: bool) -> Result<usize, CallError> {
+        self.write_shared(now, stream, &Bytes::copy_from_slice(bytes), ends)
+    }
+
+    fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
+        self.read(now, stream, bytes_max)
+    }
+
+    fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
+        self.finish(now, stream)
+    }
+
+    fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
+        self.reset(now, stream, code)
     }
 }
 
@@ -230,7 +280,7 @@ impl Machine for Recorded {
     type Event = Event;
 
     fn handle(&mut self, now: Instant, input: Input<'_, Command>) {
-        self.write(|| line_of(now, &input));
+        self.record(|| line_of(now, &input));
         self.node.handle(now, input);
     }
 
@@ -242,7 +292,7 @@ impl Machine for Recorded {
     }
 
     fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
-        self.write(|| Line::Fill { pipe: pipe.as_u64(), room: room.len() as u64 });
+        self.record(|| Line::Fill { pipe: pipe.as_u64(), room: room.len() as u64 });
         let filled = self.node.fill(pipe, room);
         self.write_out(|| Digest::of(&room[..filled]));
         filled

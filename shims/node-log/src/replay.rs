@@ -1,6 +1,7 @@
 //! Makes the calls of a log again, and compares what comes out.
 
 use crate::line::{Line, Start, Stream};
+use crate::recorded;
 use crate::suite::{Answers, Replaying, Shared};
 use crate::text::Digest;
 use fabric::identity::{DeviceKey, NoiseStatic};
@@ -240,6 +241,10 @@ impl Replay {
             }
             (Line::Finish { now, .. }, Some(stream)) => Given::value(&node.finish(at(now), stream)),
             (Line::Reset { now, code, .. }, Some(stream)) => Given::value(&node.reset(at(now), stream, *code)),
+            (Line::Allow { device, service }, _) => {
+                recorded::allow(node, device.0, service);
+                return Ok(None);
+            }
             (Line::PollEvent {}, _) => {
                 let event = node.poll_event();
                 if let Some(Event::Accepted { stream, .. }) = event {

@@ -2,7 +2,7 @@
 
 use crate::text::Text;
 use fabric::identity::DeviceId;
-use fabric::{Announcing, Config, Policy};
+use fabric::{Admitting, Announcing, Config, Policy};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// What a node is told at its start beside its secrets: [`fabric::Config`] as plain data, with the default limits.
@@ -20,6 +20,9 @@ pub struct Settings {
     /// [`Config::trusted`].
     #[serde(with = "texts")]
     pub trusted: Vec<DeviceId>,
+    /// Whether strangers may be let in to pair: [`Config::admitting`].
+    #[serde(default)]
+    pub pairing: bool,
     /// Who may open what, as [`Config::policy`]; nobody else may.
     pub allow: Vec<Allow>,
 }
@@ -31,7 +34,7 @@ pub struct Allow {
     /// Whose; `None` is everybody's.
     #[serde(with = "maybe_text")]
     pub device: Option<DeviceId>,
-    /// To open what.
+    /// To open what, or as `service/method` to call what.
     pub service: String,
 }
 
@@ -45,20 +48,27 @@ impl Settings {
     pub fn config(&self) -> Config {
         let mut policy = Policy::default();
         for Allow { device, service } in &self.allow {
-            match device {
-                Some(device) => policy.allow(*device, service),
-                None => policy.allow_everybody(service),
-            }
+            permit(&mut policy, *device, service);
         }
         Config {
             port: self.port,
             services: self.services.clone(),
             announce: if self.announce { Announcing::V2 } else { Announcing::Off },
+            admitting: if self.pairing { Admitting::Pairing } else { Admitting::Closed },
             dial_trusted: self.dial_trusted,
             trusted: self.trusted.iter().copied().collect(),
             policy,
             ..Config::default()
         }
+    }
+}
+
+/// Lets `device`, or everybody, open `service`, or call the method of `service/method`.
+pub(crate) fn permit(policy: &mut Policy, device: Option<DeviceId>, service: &str) {
+    match (device, service.split_once('/')) {
+        (Some(device), Some((service, method))) => policy.allow_method(device, service, method),
+        (Some(device), None) => policy.allow(device, service),
+        (None, _) => policy.allow_everybody(service),
     }
 }
 

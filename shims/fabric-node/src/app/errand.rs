@@ -5,6 +5,7 @@ use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::files::client::{Get, Outcome, Put};
 use crate::peer::Peer;
+use fabric::call::{self, CallId, Calls, Request, RequestError, Status};
 use fabric::mux::{Priority, Reject, code};
 use fabric::{CallError, CodeName, Command, SessionEnd, SessionId, StreamKey};
 use machine::{Duration, Instant};
@@ -23,6 +24,23 @@ pub(crate) enum Job {
     Ping(Ping),
     Put(Put),
     Get(Get),
+    Call(CallJob),
+}
+
+/// One call of a method.
+#[derive(Debug)]
+pub(crate) struct CallJob {
+    method: String,
+    body: Vec<u8>,
+    within: Duration,
+    reply_bytes_max: u32,
+}
+
+impl CallJob {
+    /// To be answered within so long, with at most so many bytes.
+    pub(crate) fn new(method: &str, body: &[u8], within: Duration, reply_bytes_max: u32) -> Self {
+        Self { method: method.to_owned(), body: body.to_vec(), within, reply_bytes_max }
+    }
 }
 
 /// Begins the job, and again when it was cut off before anything came of it.
@@ -48,6 +66,7 @@ pub(crate) struct Errand {
 enum State {
     Connecting,
     Running(StreamKey),
+    Calling(CallId),
     Over(Result<(), Failure>),
 }
 
@@ -92,7 +111,7 @@ impl Errand {
     pub(super) const fn result(&self) -> Option<&Result<(), Failure>> {
         match &self.state {
             State::Over(result) => Some(result),
-            State::Connecting | State::Running(_) => None,
+            State::Connecting | State::Running(_) | State::Calling(_) => None,
         }
     }
 
@@ -100,7 +119,9 @@ impl Errand {
         match (&self.state, &self.job) {
             (State::Connecting, _) => Some(self.deadline),
             (State::Running(_), Job::Ping(ping)) => ping.next_timeout(),
-            (State::Running(_), Job::Put(_) | Job::Get(_)) | (State::Over(_), _) => None,
+            (State::Running(_), Job::Put(_) | Job::Get(_) | Job::Call(_)) | (State::Calling(_) | State::Over(_), _) => {
+                None
+            }
         }
     }
 
@@ -115,15 +136,75 @@ impl Errand {
     }
 
     /// Opens the stream if the peer is there, and gives up if it was not for too long.
-    pub(super) fn connect(&mut self, now: Instant, node: &mut Recorded) {
+    pub(super) fn connect(&mut self, now: Instant, node: &mut Recorded, calls: &mut Calls) {
         if !matches!(self.state, State::Connecting) {
             return;
+        }
+        if let Job::Call(_) = self.job {
+            return self.call(now, node, calls);
         }
         if let Ok(stream) = node.open(now, self.peer.device, &self.service, Priority::NORMAL) {
             self.state = State::Running(stream);
         } else if now >= self.deadline {
             self.fail(self.unreached());
         }
+    }
+
+    /// Calls if the peer is there, and gives up if it was not for too long.
+    fn call(&mut self, now: Instant, node: &mut Recorded, calls: &mut Calls) {
+        let Job::Call(CallJob { method, body, within, reply_bytes_max }) = &self.job else { return };
+        let (device, service) = (self.peer.device, &*self.service);
+        let request = Request { device, service, method, body, within: *within, reply_bytes_max: *reply_bytes_max };
+        match calls.call(now, node, &request) {
+            Ok(call) => self.state = State::Calling(call),
+            Err(RequestError::InvalidMethod) => {
+                let what = format!("`{method}` is no name of a method");
+                self.fail(Failure::usage(what).help("it has 1 to 64 bytes, none of them a control character"));
+            }
+            Err(_) if now >= self.deadline => self.fail(self.unreached()),
+            Err(_) => {}
+        }
+    }
+
+    /// A call has ended.
+    pub(super) fn called(
+        &mut self,
+        now: Instant,
+        call: CallId,
+        outcome: Result<Vec<u8>, call::Failure>,
+        tell: &mut impl FnMut(Event),
+    ) {
+        if !matches!(self.state, State::Calling(calling) if calling == call) {
+            return;
+        }
+        let device = self.peer.device;
+        let failure = match outcome {
+            Ok(reply) => {
+                let hex = reply.iter().fold(String::new(), |hex, byte| hex + &format!("{byte:02x}"));
+                let bytes = reply.len() as u64;
+                let text =
+                    String::from_utf8(reply).ok().filter(|text| !text.chars().any(|c| c.is_control() && c != '\n'));
+                tell(Event::Answered { hex, text });
+                let micros = now.saturating_since(self.began).as_nanos() / 1_000;
+                tell(Event::Done { bytes, micros });
+                self.state = State::Over(Ok(()));
+                return;
+            }
+            // Nothing of it has left: two that dial each other end one session.
+            Err(call::Failure::NotMade(_)) => return self.again(now),
+            Err(call::Failure::Status(Status::Denied)) => {
+                Failure::new(Exit::Refused, format!("{device} does not let this device call that method"))
+                    .help("there, --allow it")
+            }
+            Err(call::Failure::ServiceDenied) => {
+                Failure::new(Exit::Refused, format!("{device} denies `{}`", self.service))
+                    .help("it does not serve it, or not to this device")
+            }
+            Err(failure @ call::Failure::Status(_)) => Failure::new(Exit::Refused, format!("{device}: {failure}")),
+            Err(failure) => Failure::new(Exit::Refused, failure.to_string())
+                .help("whether the call was done is not known: ask before you make it again"),
+        };
+        self.fail(failure);
     }
 
     fn unreached(&self) -> Failure {
@@ -228,13 +309,14 @@ impl Job {
             Self::Ping(ping) => ping.advance(now, node, stream, tell),
             Self::Put(put) => put.advance(now, node, stream),
             Self::Get(get) => get.advance(now, node, stream),
+            Self::Call(_) => Ok(None), // it has no stream of its own
         }
     }
 
     /// Bytes moved, of how many.
     fn progress(&self) -> Option<(u64, u64)> {
         match self {
-            Self::Ping(_) => None,
+            Self::Ping(_) | Self::Call(_) => None,
             Self::Put(put) => Some(put.progress()),
             Self::Get(get) => Some(get.progress()),
         }

@@ -6,10 +6,12 @@
 mod echo;
 mod errand;
 mod guests;
+mod pairing;
 mod ping;
 mod strangers;
 
-pub(crate) use errand::{Errand, Job};
+pub(crate) use errand::{CallJob, Errand, Job};
+pub(crate) use pairing::Pairing;
 pub(crate) use ping::Ping;
 
 use crate::event::Event as Told;
@@ -18,9 +20,11 @@ use crate::files::server::{FileServer, Served};
 use crate::files::shelf::Shelf;
 use crate::identity::Identity;
 use echo::Echo;
+use fabric::call::{self, Audit, Calls, Methods, Verdict};
 use fabric::discovery::Peer;
 use fabric::identity::DeviceId;
 use fabric::mux::code;
+use fabric::services::samgrd::{self, Samgrd};
 use fabric::{Command, Event, Node, SessionEnd, StreamKey};
 use guests::Guests;
 use machine::{Addr, Boot, Duration, Input, Instant, Machine, Output, PipeId, StoreFailed};
@@ -30,6 +34,7 @@ use strangers::Strangers;
 
 pub(crate) const ECHO: &str = "echo";
 pub(crate) const FILES: &str = "files";
+pub(crate) const SAMGRD: &str = samgrd::SERVICE;
 
 /// Streams get ten seconds to finish, and the last words a moment more (wire contract, 4).
 const DRAIN: Duration = Duration::from_secs(12);
@@ -43,10 +48,14 @@ pub(crate) struct Purpose {
     /// Whether to tell of devices that are not trusted.
     pub(crate) tells_all: bool,
     pub(crate) errand: Option<Errand>,
+    /// Whom to let in to pair.
+    pub(crate) pairing: Option<Pairing>,
 }
 
 pub(crate) struct App {
     node: Recorded,
+    calls: Calls,
+    samgrd: Samgrd,
     purpose: Purpose,
     guests: Guests,
     strangers: Strangers,
@@ -86,8 +95,14 @@ impl App {
         if let Some(errand) = &mut purpose.errand {
             errand.start(boot.now, &mut node);
         }
+        if let Some(pairing) = &purpose.pairing {
+            pairing.start(boot.now, &mut node);
+        }
+        let (calls, samgrd) = served_calls(settings);
         Self {
             node,
+            calls,
+            samgrd,
             purpose,
             guests: Guests::default(),
             strangers: Strangers::default(),
@@ -102,21 +117,24 @@ impl App {
         &self.node
     }
 
-    /// How the errand ended, if there was one and it has.
+    /// How the errand or the pairing ended, if there was one and it has.
     pub(crate) fn result(&self) -> Option<&Result<(), Failure>> {
-        self.purpose.errand.as_ref()?.result()
+        let errand = self.purpose.errand.as_ref().and_then(Errand::result);
+        errand.or_else(|| self.purpose.pairing.as_ref()?.result())
     }
 
     /// Acts on all that the node tells, and on all that has become due, until there is nothing more.
     fn settle(&mut self, now: Instant) {
         self.hear(now);
+        self.calls.handle_timeout(now, &mut self.node);
         if let Some(errand) = &mut self.purpose.errand {
             let told = &mut self.told;
-            errand.connect(now, &mut self.node);
+            errand.connect(now, &mut self.node, &mut self.calls);
             errand.advance(now, &mut self.node, &mut |event| told.push_back(event));
-            if errand.result().is_some() {
-                self.stop(now);
-            }
+        }
+        self.hear_calls(now);
+        if self.result().is_some() {
+            self.stop(now);
         }
         self.hear(now);
         self.told.extend(self.strangers.due(now));
@@ -136,7 +154,33 @@ impl App {
 
     fn hear(&mut self, now: Instant) {
         while let Some(event) = self.node.poll_event() {
+            let Some(event) = self.calls.handle_event(now, &mut self.node, event) else { continue };
+            if let Some(pairing) = &mut self.purpose.pairing {
+                self.told.extend(pairing.hear(&mut self.node, &event));
+            }
             self.on_event(now, event);
+        }
+    }
+
+    /// Answers those who call, and hears what came of the errand's call.
+    fn hear_calls(&mut self, now: Instant) {
+        while let Some(event) = self.calls.poll() {
+            match event {
+                call::Event::Called { call, device, method, body, .. } => {
+                    let may_open = |service: &str| self.node.config().policy.allows(device, service);
+                    let answer = self.samgrd.answer(&method, &body, may_open);
+                    // A caller that is gone gets no answer.
+                    let _ = self.calls.reply(now, &mut self.node, call, answer.as_deref().map_err(|status| *status));
+                }
+                call::Event::Done { call, outcome } => {
+                    if let Some(errand) = &mut self.purpose.errand {
+                        let told = &mut self.told;
+                        errand.called(now, call, outcome, &mut |event| told.push_back(event));
+                    }
+                }
+                call::Event::Audited(audit) => self.told.push_back(told_of_call(audit)),
+                call::Event::Abandoned { .. } => {}
+            }
         }
     }
 
@@ -181,7 +225,7 @@ impl App {
             Event::Readable { stream } | Event::Writable { stream } => self.advance(now, stream),
             Event::Finished { stream } => self.on_finished(now, stream),
             Event::TrustStored { result } => self.on_trust_stored(result),
-            // A node that is never asked to pair has nothing to tell of it.
+            // These are the pairing's.
             Event::PairingNumber { .. } | Event::Paired { .. } | Event::PairingFailed { .. } => {}
             Event::Reset { stream, code } => {
                 self.serving.remove(&stream);
@@ -278,6 +322,29 @@ impl App {
     }
 }
 
+/// What answers calls, and what it tells of: all that is served.
+fn served_calls(settings: &Settings) -> (Calls, Samgrd) {
+    let (mut calls, mut samgrd) = (Calls::new(&call::Limits::default()), Samgrd::default());
+    for service in &settings.services {
+        let methods = if service == SAMGRD { samgrd::methods() } else { Methods::new() };
+        if service == SAMGRD {
+            calls.serve(service, methods.clone());
+        }
+        samgrd.register(service, &methods);
+    }
+    (calls, samgrd)
+}
+
+fn told_of_call(audit: Audit) -> Told {
+    let verdict = match audit.verdict {
+        Verdict::Allowed => "allowed",
+        Verdict::Denied => "denied",
+        Verdict::NoSuchMethod => "no such method",
+        Verdict::TooLarge => "too large",
+    };
+    Told::Audited { device: audit.device.to_string(), service: audit.service, method: audit.method, verdict }
+}
+
 fn told_of(device: DeviceId, served: Served) -> Told {
     let Served { name, is_put, bytes, status } = served;
     Told::FileServed {
@@ -298,6 +365,9 @@ impl Machine for App {
             Input::Command(Command::ShutDown) => {
                 if let Some(errand) = &mut self.purpose.errand {
                     errand.fail(Failure::new(Exit::Interrupted, "interrupted"));
+                }
+                if let Some(pairing) = &mut self.purpose.pairing {
+                    pairing.fail(Failure::new(Exit::Interrupted, "interrupted"));
                 }
                 self.stop(now);
             }
@@ -328,7 +398,10 @@ impl Machine for App {
             End::NotYet | End::Told => None,
         };
         let errand = self.purpose.errand.as_ref().and_then(Errand::next_timeout);
-        [self.node.next_timeout(), self.strangers.next_timeout(), errand, end].into_iter().flatten().min()
+        [self.node.next_timeout(), self.calls.next_timeout(), self.strangers.next_timeout(), errand, end]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

@@ -1,8 +1,8 @@
-//! `ping`, `send` and `get`: one errand with one peer.
+//! `ping`, `send`, `get` and `call`: one errand with one peer.
 
 use super::running::{Running, identity, start, trusted};
-use crate::app::{ECHO, Errand, Job, Ping, Purpose};
-use crate::cli::{Format, GetArgs, PeerArgs, PingArgs, SendArgs};
+use crate::app::{CallJob, ECHO, Errand, Job, Ping, Purpose};
+use crate::cli::{CallArgs, Format, GetArgs, PeerArgs, PingArgs, SendArgs};
 use crate::exit::{Exit, Failure};
 use crate::files::Name;
 use crate::files::client::{Get, Put};
@@ -27,6 +27,25 @@ pub(crate) fn get(args: &GetArgs, format: Format) -> Result<(), Failure> {
     let path = args.output.clone().unwrap_or_else(|| PathBuf::from(name.to_string()));
     let file_max = args.file_max;
     errand(&args.peer, &args.service, format, move || Ok(Job::Get(Get::new(name.clone(), &path, file_max)?)))
+}
+
+pub(crate) fn call(args: &CallArgs, format: Format) -> Result<(), Failure> {
+    let body = if args.hex { unhex(&args.body)? } else { args.body.clone().into_bytes() };
+    let (method, patience) = (args.method.clone(), args.peer.timeout);
+    let reply_bytes_max = u32::try_from(args.reply_max).map_err(|_| Failure::usage("an answer has less than 4 GiB"))?;
+    let make = move || Ok(Job::Call(CallJob::new(&method, &body, patience, reply_bytes_max)));
+    errand(&args.peer, &args.service, format, make)
+}
+
+fn unhex(text: &str) -> Result<Vec<u8>, Failure> {
+    let digits: Option<Vec<u8>> = text.chars().map(|digit| digit.to_digit(16).map(|digit| digit as u8)).collect();
+    match digits {
+        Some(digits) if digits.len() % 2 == 0 => Ok(digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect()),
+        _ => {
+            Err(Failure::usage(format!("`{text}` is no row of pairs of hex digits"))
+                .help("write 00ff, or leave --hex out"))
+        }
+    }
 }
 
 fn name(text: &str) -> Result<Name, Failure> {
@@ -61,7 +80,7 @@ fn errand(
     result(&running)
 }
 
-fn result(running: &Running) -> Result<(), Failure> {
+pub(super) fn result(running: &Running) -> Result<(), Failure> {
     match running.app().result() {
         Some(Ok(())) => Ok(()),
         Some(Err(failure)) => Err(failure.clone()),

@@ -1,7 +1,7 @@
 //! `run`: serves until it is told to end.
 
 use super::running::{identity, start, trusted};
-use crate::app::{ECHO, FILES, Purpose};
+use crate::app::{ECHO, FILES, Pairing, Purpose, SAMGRD};
 use crate::cli::{Format, RunArgs, Serve};
 use crate::event::Event;
 use crate::exit::Failure;
@@ -16,10 +16,12 @@ pub(crate) fn run(args: &RunArgs, format: Format) -> Result<(), Failure> {
     let mut trusted = trusted(&args.node)?;
     let services = services(&args.serve)?;
     let mut settings = Settings { services, announce: true, dial_trusted: true, ..Settings::default() };
-    let welcomes_all = allow(args, &mut trusted, &mut settings)?;
+    let mut pairing = args.pairing.map(|label| Pairing::with_anybody(label, &trusted)).transpose()?;
+    settings.pairing = pairing.is_some();
+    let welcomes_all = allow(args, &mut trusted, &mut settings, pairing.as_mut())?;
     settings.trusted = trusted.devices().collect();
     let shelf = directory(&args.serve).map(|path| open(path, args.file_max)).transpose()?;
-    let purpose = Purpose { shelf, welcomes_all, ..Purpose::default() };
+    let purpose = Purpose { shelf, welcomes_all, pairing, ..Purpose::default() };
     let identity = identity(&args.node)?;
     let log = args.record.as_deref().map(|path| record(path, args.record_max)).transpose()?;
     let mut running = start(&args.node, &identity, settings, purpose, log)?;
@@ -38,6 +40,7 @@ fn services(serve: &[Serve]) -> Result<Vec<String>, Failure> {
         let name = match service {
             Serve::Echo => ECHO,
             Serve::Files(_) => FILES,
+            Serve::Samgrd => SAMGRD,
         };
         if services.iter().any(|known| known == name) {
             return Err(Failure::usage(format!("`{name}` is served twice")));
@@ -50,7 +53,7 @@ fn services(serve: &[Serve]) -> Result<Vec<String>, Failure> {
 fn directory(serve: &[Serve]) -> Option<&Path> {
     serve.iter().find_map(|service| match service {
         Serve::Files(directory) => Some(directory.as_path()),
-        Serve::Echo => None,
+        Serve::Echo | Serve::Samgrd => None,
     })
 }
 
@@ -64,8 +67,13 @@ fn record(path: &Path, bytes_max: u64) -> Result<Log, Failure> {
         .map_err(|error| Failure::usage(format!("cannot record to {}: {error}", path.display())))
 }
 
-/// Fills the policy, and trusts whom it names; whether everybody is let in.
-fn allow(args: &RunArgs, trusted: &mut Trusted, settings: &mut Settings) -> Result<bool, Failure> {
+/// Fills the policy, and trusts whom it names; whether everybody is let in. Who is still to pair gets what it is allowed then.
+fn allow(
+    args: &RunArgs,
+    trusted: &mut Trusted,
+    settings: &mut Settings,
+    mut pairing: Option<&mut Pairing>,
+) -> Result<bool, Failure> {
     let mut welcomes_all = false;
     for (who, service) in &args.allow {
         if !settings.services.contains(service) {
@@ -79,6 +87,10 @@ fn allow(args: &RunArgs, trusted: &mut Trusted, settings: &mut Settings) -> Resu
             }
             welcomes_all = true;
             settings.allow(None, service);
+            continue;
+        }
+        if let Some(pairing) = pairing.as_mut().filter(|pairing| pairing.label().as_str() == who) {
+            pairing.allow(service);
             continue;
         }
         let device = trusted.device(who)?;

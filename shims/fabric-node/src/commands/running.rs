@@ -1,7 +1,8 @@
 //! A node on real sockets, from its start to its end: what `run`, `discover` and the errands have in common.
 
+use super::ask::ask;
 use super::interface;
-use crate::app::{App, Purpose};
+use crate::app::{App, Pairing, Purpose};
 use crate::cli::NodeArgs;
 use crate::event::Event;
 use crate::exit::{Exit, Failure};
@@ -12,6 +13,7 @@ use crate::scratch::Scratch;
 use fabric::Command;
 use fabric::discovery::PORT;
 use fabric::identity::DeviceId;
+use fabric::trust::Label;
 use machine::Instant;
 use node_log::{Log, Settings};
 use shim_tcp::{Bound, Config, Driver, Error, Group, Handle};
@@ -49,6 +51,8 @@ pub(super) struct Running {
     driver: Driver<App>,
     device: DeviceId,
     noise_static: String,
+    /// What a device that pairs is to be called.
+    label: Option<Label>,
     /// Where a node without a file keeps what it stores.
     _scratch: Option<Scratch>,
 }
@@ -91,9 +95,10 @@ fn boot(
     let bound = Bound::new(&driver_config).map_err(refused)?;
     settings.port = bound.local_addr().port();
     settings.announce &= !args.no_discovery;
+    let label = purpose.pairing.as_ref().map(Pairing::label);
     let driver = bound.boot(|boot| App::new(&boot, identity, &settings, purpose, log)).map_err(refused)?;
     let noise_static = identity.noise_public().to_string();
-    Ok(Running { driver, device: identity.device_id(), noise_static, _scratch: scratch })
+    Ok(Running { driver, device: identity.device_id(), noise_static, label, _scratch: scratch })
 }
 
 impl Running {
@@ -123,7 +128,11 @@ impl Running {
 
     /// One turn of at most `max_wait`. It breaks once the node has stopped, or nobody reads what it tells.
     pub(super) fn turn(&mut self, output: &mut Output, max_wait: Option<Duration>) -> Result<ControlFlow<()>, Failure> {
+        let asker = self.label.map(|label| (label, self.driver.handle()));
         let on_event = |_: &mut App, event: Event| {
+            if let (Event::PairingNumber { number, .. }, Some((label, handle))) = (&event, &asker) {
+                ask(handle.clone(), *label, number.clone());
+            }
             let is_read = output.event(&event).is_ok();
             if is_read && event != Event::Stopped { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         };

@@ -1,5 +1,6 @@
 //! `trust`: whom an identity trusts from one run to the next. It is the node's own store, so the node does the work.
 
+use super::ask::unix_seconds;
 use super::running::{Running, offline};
 use crate::cli::{Format, Owner, Trust};
 use crate::exit::{Exit, Failure};
@@ -9,7 +10,7 @@ use fabric::Command;
 use fabric::identity::DeviceId;
 use fabric::trust::{DEVICES_MAX, How, Label, Loaded};
 use std::fmt::Write;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 /// A disk takes a moment, and is not asked for ever.
 const TURNS_MAX: u32 = 100;
@@ -64,8 +65,7 @@ fn add(running: Running, label: Label, device: DeviceId) -> Result<(), Failure> 
     if store.get(device).is_none() && store.iter().count() >= DEVICES_MAX {
         return Err(Failure::usage(format!("{DEVICES_MAX} devices are trusted already")).help("remove one"));
     }
-    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    store_durably(running, Command::TrustAs(device, label, since))
+    store_durably(running, Command::TrustAs(device, label, unix_seconds()))
 }
 
 fn remove(running: Running, text: &str) -> Result<(), Failure> {

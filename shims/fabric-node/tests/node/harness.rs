@@ -3,10 +3,10 @@
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fs;
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -127,6 +127,7 @@ pub(crate) fn wait_until(mut is_so: impl FnMut() -> bool) {
 #[derive(Debug)]
 pub(crate) struct Running {
     child: Child,
+    stdin: Option<ChildStdin>,
     lines: Receiver<Value>,
     pub(crate) listening: Value,
 }
@@ -134,7 +135,7 @@ pub(crate) struct Running {
 impl Running {
     fn new(mut command: Command) -> Self {
         command.env("TMPDIR", env!("CARGO_TARGET_TMPDIR")); // what a killed one leaves there is no litter
-        let command = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let command = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel::<Value>();
         let stdout = BufReader::new(child.stdout.take().unwrap());
@@ -152,7 +153,18 @@ impl Running {
             panic!("{command:?} does not listen: {stderr}");
         };
         assert_eq!(listening["event"], "listening", "the first event");
-        Self { child, lines, listening }
+        let stdin = child.stdin.take();
+        Self { child, stdin, lines, listening }
+    }
+
+    /// A person types this line.
+    pub(crate) fn say(&mut self, line: &str) {
+        writeln!(self.stdin.as_mut().unwrap(), "{line}").unwrap();
+    }
+
+    /// The person is gone.
+    pub(crate) fn say_nothing_more(&mut self) {
+        self.stdin = None;
     }
 
     pub(crate) fn addr(&self) -> &str {

@@ -8,6 +8,7 @@ mod files;
 mod floods;
 mod harness;
 mod identity;
+mod pairing;
 mod recording;
 mod refusals;
 mod talking;
