@@ -28,15 +28,15 @@ pub(super) fn resolve(file: &File, names: &Names, nodes: &[Node], stop_at: Nanos
         let (Some(deed), Some(at), Some((written, people))) = (deed(section, names, problems), at, on) else {
             continue;
         };
+        if matches!(people[..], [on] if deed.peer() == Some(on)) {
+            problems.at(written.span, "a node has no trust in itself", "the same node twice");
+        }
         for on in people.into_iter().filter(|on| deed.peer() != Some(*on)) {
             if nodes[on as usize].hostile.is_some() {
                 let name = &nodes[on as usize].name;
                 problems.at(written.span, format!("`{name}` is hostile: nobody is beside it"), "a hostile node");
             }
             all.push(Act { at: at.value, on, deed });
-        }
-        if deed.peer().is_some() && deed.peer() == names.find(&written.value) {
-            problems.at(written.span, "a node has no trust in itself", "the same node twice");
         }
         if all.len() > ACTS_MAX {
             problems.at(section.place.start(), format!("a scenario has at most {ACTS_MAX} acts"), "too many");
