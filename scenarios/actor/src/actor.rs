@@ -1,5 +1,6 @@
 //! The application that plays a part: it serves, keeps sessions with the peers that its work needs, and does its work.
 
+use crate::calls::{Answer, Proxy};
 use crate::client::{Client, Outcome};
 use crate::done::DoneList;
 use crate::server::Server;
@@ -27,6 +28,7 @@ pub struct Actor {
     work: Vec<Progress>,
     clients: BTreeMap<StreamKey, (usize, Client)>,
     servers: BTreeMap<StreamKey, Server>,
+    proxy: Proxy,
     done: DoneList,
     observations: VecDeque<Observation>,
     counts: Counts,
@@ -77,7 +79,9 @@ impl Actor {
     pub fn with_key(boot: &Boot, part: Part, device: DeviceKey, suite: Arc<dyn Suite>, config: Config) -> Self {
         let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
         let local = Local { device, noise, features: 0, suite };
-        let node = Node::new(boot, local, configure(&part, config));
+        let config = configure(&part, config);
+        let proxy = Proxy::new(&part.serves, config.policy.clone());
+        let node = Node::new(boot, local, config);
         #[expect(clippy::expect_used, reason = "a resolved part is checked when the scenario is")]
         let node = node.expect("the part's services and port can be announced");
         let done = DoneList::load(boot);
@@ -92,6 +96,7 @@ impl Actor {
             work,
             clients: BTreeMap::new(),
             servers: BTreeMap::new(),
+            proxy,
             done,
             observations: VecDeque::new(),
             counts: Counts::default(),
@@ -116,12 +121,25 @@ impl Actor {
 
     /// Acts on all that the node tells, until it has nothing more to tell.
     fn settle(&mut self, now: Instant) {
-        while let Some(event) = self.node.poll_event() {
-            self.on_event(now, event);
-        }
+        self.proxy.handle_timeout(now, &mut self.node);
+        self.take_events(now);
         self.read_slowly(now);
         self.start_work(now);
         self.report_marks();
+    }
+
+    fn take_events(&mut self, now: Instant) {
+        loop {
+            let Self { node, proxy, .. } = self;
+            if let Some((at, answer)) = proxy.next_answer(now, node) {
+                self.on_answer(now, at, answer);
+                continue;
+            }
+            let Some(event) = node.poll_event() else { return };
+            if let Some(event) = proxy.handle_event(now, node, event) {
+                self.on_event(now, event);
+            }
+        }
     }
 
     fn read_slowly(&mut self, now: Instant) {
@@ -151,6 +169,9 @@ impl Actor {
         if !self.node.is_connected(device) {
             return self.node.connect(now, device);
         }
+        if work.expect == Expect::Answered {
+            return self.ask(now, device, at);
+        }
         let priority = Priority::new(work.priority).unwrap_or(Priority::LAST);
         match self.node.open(now, device, &work.service, priority) {
             Ok(stream) => {
@@ -161,6 +182,25 @@ impl Actor {
                 self.advance_client(now, stream);
             }
             Err(_) => self.work[at].state = State::Waiting(now + RETRY_AFTER),
+        }
+    }
+
+    fn ask(&mut self, now: Instant, device: DeviceId, at: usize) {
+        let (work, attempt) = (&self.part.work[at], self.work[at].attempts);
+        match self.proxy.ask(now, &mut self.node, device, &work.service, at) {
+            Ok(()) => {
+                self.work[at] = Progress { state: State::Trying, attempts: attempt + 1 };
+                self.see(work.id, WorkSeen::Started { attempt });
+            }
+            Err(_) => self.work[at].state = State::Waiting(now + RETRY_AFTER),
+        }
+    }
+
+    fn on_answer(&mut self, now: Instant, at: usize, answer: Answer) {
+        match answer {
+            Answer::Right(bytes) => self.end_work(at, Outcome::Done { messages: 1, bytes }),
+            Answer::Wrong(why) => self.end_work(at, Outcome::Unexpected(why)),
+            Answer::None(why) => self.fail_work(now, at, why),
         }
     }
 
@@ -376,6 +416,6 @@ impl Machine for Actor {
 
     fn next_timeout(&self) -> Option<Instant> {
         let next_read = self.servers.values().filter_map(Server::reads_at).min();
-        [self.node.next_timeout(), self.next_retry(), next_read].into_iter().flatten().min()
+        [self.node.next_timeout(), self.next_retry(), next_read, self.proxy.next_timeout()].into_iter().flatten().min()
     }
 }

@@ -128,7 +128,7 @@ impl Client {
         let has_all_back = self.reader.left == 0 && self.reader.is_past_preamble && self.reader.message.is_empty();
         let is_complete = match work.expect {
             Expect::Echoed => has_all_back,
-            Expect::Delivered | Expect::Denied | Expect::Opened => true,
+            Expect::Delivered | Expect::Denied | Expect::Opened | Expect::Answered => true,
         };
         if self.sender.finished && is_complete {
             Outcome::Done { messages: self.sender.messages, bytes: work.bytes }

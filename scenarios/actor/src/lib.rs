@@ -9,6 +9,7 @@
 extern crate alloc;
 
 mod actor;
+mod calls;
 mod client;
 mod content;
 mod directory;

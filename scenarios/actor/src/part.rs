@@ -24,7 +24,8 @@ pub struct Part {
     /// The names of the nodes that it trusts: dials them unasked and accepts their sessions. `None`: every other one.
     pub trusts: Option<Vec<String>>,
     /// Which services it serves. `echo` sends every message back; any other takes messages and says nothing: `slow` reads
-    /// 8 KiB ten times a second, `unread` nothing at all, and those of any other name whatever there is.
+    /// 8 KiB ten times a second, `unread` nothing at all, and those of any other name whatever there is. `samgrd` and
+    /// `bundlemgrd` are called: they answer by the fabric's own services.
     pub serves: Vec<String>,
     /// Who may open what; all else is denied.
     pub allow: Vec<Allow>,
@@ -95,6 +96,8 @@ pub enum Expect {
     Denied,
     /// The stream was admitted. It stays open, and as much is sent as the peer gives credit for.
     Opened,
+    /// The service was called, and gave the right answer.
+    Answered,
 }
 
 /// A report that is made once, when the node's application has sent or received so much: what triggered faults wait for.

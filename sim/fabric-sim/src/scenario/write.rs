@@ -205,6 +205,7 @@ const fn expectation(expect: Expect) -> &'static str {
         Expect::Echoed => "echoed",
         Expect::Delivered => "delivered",
         Expect::Opened => "opened",
+        Expect::Answered => "answered",
         Expect::Denied => "denied",
     }
 }

@@ -108,18 +108,20 @@ pub(crate) fn usual(service: &str) -> Expect {
     match service {
         "echo" => Expect::Echoed,
         "unread" => Expect::Opened,
+        "samgrd" | "bundlemgrd" => Expect::Answered,
         _ => Expect::Delivered,
     }
 }
 
 fn expectation(section: &WorkSection, problems: &mut Problems) -> Option<Expect> {
-    const NAMES: [&str; 4] = ["echoed", "delivered", "opened", "denied"];
+    const NAMES: [&str; 5] = ["echoed", "delivered", "opened", "denied", "answered"];
     let written = section.expect.as_ref()?;
     match written.value.as_str() {
         "echoed" => Some(Expect::Echoed),
         "delivered" => Some(Expect::Delivered),
         "opened" => Some(Expect::Opened),
         "denied" => Some(Expect::Denied),
+        "answered" => Some(Expect::Answered),
         other => {
             let problem = problems.at(written.span, format!("`{other}` is not an outcome"), "unknown");
             problem.fix(did_you_mean(other, NAMES.into_iter()));
@@ -173,14 +175,14 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
         problems.at(open.span, message, "cannot be opened").fix("add it to `trusts`");
         return;
     }
-    let allowed = to.allow.iter().any(|(peer, allowed)| *peer == work.from && allowed == service);
+    let allowed = may_open(to, work.from, service);
     let span = section.expect.as_ref().map_or(open.span, |expect| expect.span);
     match (work.expect, allowed) {
         (Expect::Denied, true) => {
             let message = format!("`{to_name}` allows `{from_name}` to open `{service}`");
             problems.at(span, message, "so it will not be denied");
         }
-        (Expect::Echoed | Expect::Delivered | Expect::Opened, false) => {
+        (Expect::Echoed | Expect::Delivered | Expect::Opened | Expect::Answered, false) => {
             let why = if to.serves.contains(service) { "does not allow" } else { "does not serve" };
             let message = match why {
                 "does not serve" => format!("`{to_name}` does not serve `{service}`"),
@@ -189,6 +191,19 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
             problems
                 .at(open.span, message, "so it will be denied")
                 .fix("mend `serves` and `allow`, or expect `denied`");
+        }
+        (Expect::Answered, true) if usual(service) != Expect::Answered => {
+            problems.at(span, format!("`{service}` is no service that is called"), "expect `delivered`");
+        }
+        (Expect::Answered, true) if !may_open(to, work.from, "bundlemgrd") => {
+            let message = format!("`{from_name}` asks for `{to_name}`'s bundlemgrd, and may not open it");
+            problems.at(open.span, message, "no answer").fix("let it serve and allow `bundlemgrd`");
+        }
+        (Expect::Answered, true) if work.bytes.0 > 0 => {
+            problems.at(open.span, format!("`{service}` is called, and nothing is sent to it"), "leave out `send`");
+        }
+        (Expect::Echoed | Expect::Delivered | Expect::Opened, true) if usual(service) == Expect::Answered => {
+            problems.at(span, format!("`{service}` is called"), "expect `answered`");
         }
         (Expect::Echoed | Expect::Delivered, true) if service == "unread" => {
             problems.at(span, "`unread` never reads what is sent", "expect `opened`");
@@ -201,4 +216,8 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
         }
         _ => {}
     }
+}
+
+fn may_open(node: &Node, peer: NodeId, service: &str) -> bool {
+    node.allow.iter().any(|(allowed, what)| *allowed == peer && what == service)
 }
