@@ -117,6 +117,7 @@ impl Machines {
                 user_timeout_nanos: host.user_timeout.as_nanos(),
             },
             record: self.given.record,
+            plain: None,
             part: self.parts.of(node),
         }
     }
@@ -208,7 +209,7 @@ impl Machine {
             Line::Excepted { vector, error, address, fault } => Some(Told::Panicked(format!(
                 "processor exception {vector} ({error:#x}) at {address:#x}, about {fault:#x}"
             ))),
-            Line::Recording(_) | Line::Call(_) | Line::Ended { .. } => None,
+            Line::Recording(_) | Line::Call(_) | Line::Moved { .. } | Line::Ended { .. } => None,
         }
     }
 
