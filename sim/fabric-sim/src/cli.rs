@@ -138,6 +138,17 @@ it should in between is counted. A run that fails exits with 1, one that holds w
 
 {EXIT_CODES}"))]
     Slice(SliceArgs),
+    /// Say when a failure became inevitable: fork its run at many points and draw chance anew
+    #[command(after_help = format!("\
+Examples:
+  fabric-sim fork scenarios/flaky-hub.toml --seed 7
+  fabric-sim fork target/out/failure.capsule.json --points 40 --forks 100
+  fabric-sim fork target/out/failure.capsule.json --out target/out/forks.json && fabric-sim report target/out
+
+A fork is the same run until its point; the scenario's own faults stay. A run that fails exits with 1, one that holds with 3.
+
+{EXIT_CODES}"))]
+    Fork(ForkArgs),
     /// Try every single fault at every event of a run that passes, and pairs of them
     #[command(after_help = format!("\
 Examples:
@@ -393,8 +404,8 @@ pub(crate) struct FailingArgs {
     /// Draw faults and narrower limits from the seed
     #[arg(long, value_enum, value_name = "PROFILE")]
     pub(crate) nemesis: Option<Profile>,
-    /// The cryptography that nodes get, if not what the capsule had; for a scenario, `shrink` takes the model unless said,
-    /// and `slice` the real one
+    /// The cryptography that nodes get, if not what the capsule had; for a scenario, `shrink` and `fork` take the model unless
+    /// said, and `slice` the real one
     #[arg(long, value_enum)]
     pub(crate) suite: Option<SuiteKind>,
 }
@@ -433,6 +444,27 @@ pub(crate) struct SliceArgs {
     /// What to print to stdout: lines for people, or one JSON object
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ForkArgs {
+    #[command(flatten)]
+    pub(crate) failing: FailingArgs,
+    /// At how many points of its time the run is forked
+    #[arg(long, value_name = "N", default_value = "24", value_parser = clap::value_parser!(u64).range(2..=10_000))]
+    pub(crate) points: u64,
+    /// How many forks there are at each point
+    #[arg(long, value_name = "N", default_value = "40", value_parser = clap::value_parser!(u64).range(1..=100_000))]
+    pub(crate) forks: u64,
+    /// How many runs at a time; as many as there are cores unless said. The result does not depend on it
+    #[arg(long, value_name = "N", value_parser = jobs)]
+    pub(crate) jobs: Option<NonZeroUsize>,
+    /// What to print to stdout: lines for people, or one JSON object
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub(crate) format: Format,
+    /// Write the JSON object to this file too; `report` shows it where it is called forks.json and beside its run
+    #[arg(long, value_name = "FILE")]
+    pub(crate) out: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -11,6 +11,7 @@ mod commands;
 mod conform;
 mod exhaust;
 mod explore;
+mod fork;
 mod nemesis;
 mod oracles;
 mod page;

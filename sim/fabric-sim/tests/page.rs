@@ -66,6 +66,10 @@ fn failed_run(name: &str) -> PathBuf {
     let out = dir.to_str().unwrap();
     let ran = fabric_sim(&["run", FLAKY, "--seed", "1", "--set", "links.default.loss=35%", "--out", out]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);
+    let (capsule, forks) = (dir.join("failure.capsule.json"), dir.join("forks.json"));
+    let (capsule, forks) = (capsule.to_str().unwrap(), forks.to_str().unwrap());
+    let ran = fabric_sim(&["fork", capsule, "--suite", "model", "--points", "6", "--forks", "10", "--out", forks]);
+    assert_eq!(ran.code, Some(1), "{}", ran.stderr);
     let ran = fabric_sim(&["report", out]);
     assert_eq!((ran.code, ran.stdout.as_str()), (Some(0), ""), "{}", ran.stderr);
     dir.join("report.html")
@@ -88,7 +92,7 @@ fn assert_shows_the_run(seen: &Value) {
     assert!(count(seen, "bands") >= 2 && count(seen, "down") >= 1, "{seen}");
     assert_eq!(count(seen, "violation"), 1);
     told(seen, "broken", "work-done");
-    for key in ["overlaps", "latencyOverlaps"] {
+    for key in ["overlaps", "latencyOverlaps", "forkOverlaps"] {
         assert_eq!(seen[key], Value::Array(Vec::new()), "text lies on text");
     }
     assert!(seen["tooWide"].as_i64().unwrap() <= 0, "the page is wider than the window");
@@ -105,7 +109,14 @@ fn assert_can_be_used(seen: &Value) {
     told(seen, "lastStates", "sessions: phone-1, phone-2");
     assert_eq!(count(seen, "fewerNodes"), 2);
     assert!(count(seen, "latencies") > 50);
-    assert!(seen["commands"][0].as_str().unwrap().starts_with("fabric-sim replay "));
+    assert!(seen["commands"][0].as_str().unwrap().starts_with("fabric-sim slice "));
+}
+
+fn assert_explains(seen: &Value) {
+    assert_eq!(count(seen, "forkPoints"), 6);
+    told(seen, "forkSaid", "Inevitable ");
+    // What led to the failure is lit, and little else is left when nothing else is shown.
+    assert!(count(seen, "lit") > 5 && count(seen, "onlyCause") < 60, "{seen}");
 }
 
 #[test]
@@ -114,9 +125,11 @@ fn a_failed_run_can_be_looked_at_and_stepped_through() {
     let seen = look(&page, WIDE);
     assert_shows_the_run(&seen);
     assert_can_be_used(&seen);
+    assert_explains(&seen);
     let seen = look(&page, NARROW);
     assert_shows_the_run(&seen);
     assert_can_be_used(&seen);
+    assert_explains(&seen);
 }
 
 #[test]
@@ -162,4 +175,7 @@ fn what_is_not_a_run_is_refused_and_nothing_is_written() {
     refused("trace.jsonl` cannot be read");
     fs::write(dir.join("trace.jsonl"), "{\"event\":0,\"at\":0}\n").unwrap();
     refused("line 1 is not of a trace");
+    fs::write(dir.join("trace.jsonl"), "").unwrap();
+    fs::write(dir.join("forks.json"), "{").unwrap();
+    refused("forks.json` is not JSON");
 }

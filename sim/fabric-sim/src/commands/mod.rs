@@ -4,6 +4,7 @@ mod check;
 mod conform;
 mod diff;
 mod exhaust;
+mod fork;
 mod found;
 mod guided;
 mod list;
@@ -32,6 +33,7 @@ pub(crate) fn dispatch(cli: &Cli, terminal: &Terminal) -> Exit {
         Command::Diff(args) => diff::diff(args, terminal),
         Command::Shrink(args) => shrink::shrink(args, terminal),
         Command::Slice(args) => slice::slice(args, terminal),
+        Command::Fork(args) => fork::fork(args, terminal),
         Command::Exhaust(args) => exhaust::exhaust(args, terminal),
         Command::Conform(args) => conform::conform(args, terminal),
         Command::Report(args) => report::report(args, terminal),

@@ -13,6 +13,7 @@ use crate::worlds::sim::{Extras, Run};
 use crate::worlds::{Given, SuiteKind, World, play_with, real, simulate};
 use ::sim::Sink;
 use ::sim::ledger::Ledger;
+use serde_json::Value;
 use std::cell::RefCell;
 use std::fs::{self, File};
 use std::io::{self, BufWriter, Write};
@@ -21,6 +22,8 @@ use std::rc::Rc;
 
 /// The file in `--out` that holds a failure.
 const CAPSULE: &str = "failure.capsule.json";
+/// And the one that says why.
+const SLICE: &str = "slice.json";
 
 pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
     let (hash, drawn) = load(args, terminal)?;
@@ -64,6 +67,11 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
         recorded.insert(play_with(&drawn.scenario, &drawn.limits, args.seed, args.suite, extras)).equals(&run)
     });
     let slice = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Short));
+    if let Some(dir) = &args.out {
+        let whole = recorded.as_ref().and_then(|run| Slice::of(&drawn.scenario, run, Size::Whole));
+        keep_slice(dir, whole.map(|slice| slice::json(&slice, &drawn.scenario, args.seed)), &run)
+            .map_err(|error| unwritten(dir, &error, terminal))?;
+    }
     let why = slice.map(|slice| slice::text(&slice, &drawn.scenario, terminal)).unwrap_or_default();
     let capsule =
         recorded.and_then(|run| Capsule::of(&drawn.scenario, args.seed, args.suite, &drawn.limits, Vec::new(), &run));
@@ -71,6 +79,19 @@ pub(super) fn run(args: &RunArgs, terminal: &Terminal) -> Result<(), Exit> {
         capsule.write(&dir.join(CAPSULE)).map_err(|error| unwritten(dir, &error, terminal))?;
     }
     report(args, &head, &run, exit, &Told { wall, why }, terminal)
+}
+
+/// Writes why a run failed beside its result, for its page. What an earlier run left there goes.
+fn keep_slice(dir: &Path, slice: Option<Value>, run: &Run) -> io::Result<()> {
+    let file = dir.join(SLICE);
+    match slice {
+        Some(mut slice) => {
+            slice["trace_hash"] = format!("{:016x}", run.trace_hash).into();
+            write_whole(&file, &format!("{slice:#}\n"))
+        }
+        None if file.exists() => fs::remove_file(file),
+        None => Ok(()),
+    }
 }
 
 /// Ends the program when the world that was asked for cannot run this.

@@ -10,7 +10,7 @@ use crate::cli::BUILD;
 use crate::scenario::units::Nanos;
 use serde_json::{Map, Value, json};
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 
 pub(crate) use sweep::of_sweep;
@@ -61,6 +61,8 @@ pub(crate) fn of_run(dir: &Path, window: Window) -> Result<String, String> {
         "checks": text("checks"),
         "faults": text("faults"),
         "commands": commands(dir),
+        "slice": slice(dir, &result)?,
+        "forks": forks(dir, &result)?,
         "nodes": trace.nodes,
         "kinds": trace.kinds,
         "omitted": { "before": trace.before, "after": trace.after },
@@ -85,12 +87,42 @@ fn result(path: &Path) -> Result<Value, String> {
     }
 }
 
+/// The events that explain a failure, by number, where the run left them; `null` elsewhere.
+fn slice(dir: &Path, result: &Value) -> Result<Value, String> {
+    let slice = beside(&dir.join("slice.json"))?;
+    let is_of_it = slice["trace_hash"] == result["trace_hash"] && slice["trace_events"].is_array();
+    Ok(if is_of_it { slice["trace_events"].clone() } else { Value::Null })
+}
+
+/// When the failure became inevitable, where `fork --out` left that; `null` elsewhere.
+fn forks(dir: &Path, result: &Value) -> Result<Value, String> {
+    let forks = beside(&dir.join("forks.json"))?;
+    let mut checks = result["checks"].as_array().into_iter().flatten();
+    let is_its_failure = checks.any(|check| check["name"] == forks["check"] && check["verdict"] == "failed");
+    let is_of_it = is_its_failure && forks["seed"] == result["seed"] && forks["scenario"] == result["scenario"];
+    Ok(if is_of_it { forks } else { Value::Null })
+}
+
+/// What a command wrote beside a run; `null` where it did not.
+fn beside(path: &Path) -> Result<Value, String> {
+    let shown = path.display();
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Value::Null),
+        Err(error) => return Err(format!("`{shown}` cannot be read: {error}")),
+    };
+    let mut text = String::new();
+    let read = file.take(RESULT_BYTES_MAX).read_to_string(&mut text);
+    read.map_err(|error| format!("`{shown}` cannot be read: {error}"))?;
+    serde_json::from_str(&text).map_err(|error| format!("`{shown}` is not JSON: {error}"))
+}
+
 /// What to paste to see the failure again, where one was kept.
 fn commands(dir: &Path) -> Vec<String> {
     let capsule = dir.join("failure.capsule.json");
     let is_there = fs::metadata(&capsule).is_ok_and(|found| found.is_file());
     let command = |verb| format!("fabric-sim {verb} {}", capsule.display());
-    if is_there { ["replay", "shrink"].map(command).to_vec() } else { Vec::new() }
+    if is_there { ["slice", "fork", "shrink", "replay"].map(command).to_vec() } else { Vec::new() }
 }
 
 fn fill(title: &str, data: &Value) -> String {

@@ -25,6 +25,7 @@ const RUN_PAGE = `
       <span><i style="border-top:9px solid var(--down)"></i>down</span><span style="color:var(--lit)" id="litword" hidden><i></i>led to the failure</span><span class="warn" id="hidden"></span></div>
     <p class="muted" id="omitted"></p></section>
   <section><h2>Latency, by when it was sent</h2><div class="wide" id="latency"></div></section>
+  <section id="forked" hidden><h2>When it became inevitable</h2><p class="muted" id="forksaid"></p><div class="wide" id="forks"></div></section>
 </div>
 <div id="side">
   <section><h2>Step through</h2>
@@ -114,6 +115,31 @@ function latency(run, onSelect) {
   $('latencies').addEventListener('click', (click) => { const hit = click.target.closest('[data-i]'); if (hit) onSelect(Number(hit.dataset.i)); });
 }
 
+/** What share of the forks of a run fails, by the time from which on chance was drawn anew. */
+function forks(run, data) {
+  const { points, ended_ns: ended, escapable_until_ns: escapable, inevitable_from_ns: inevitable } = data;
+  $('forked').hidden = false;
+  $('forksaid').textContent = inevitable === null ? 'It could be escaped until it happened.'
+    : escapable === null ? 'Inevitable from the start: it is not chance that brings it about.'
+      : `Inevitable since some time between ${time(escapable)} and ${time(inevitable)}. Of ${data.forks} forks at each point, those that fail alike are red, those that fail otherwise yellow.`;
+  const W = Math.max(320, $('forks').clientWidth || 600), H = 150, L = 56, B = 22, end = Math.max(1, ended);
+  const x = (at) => L + at / end * (W - L - 8), y = (share) => 8 + (1 - share) * (H - B - 8);
+  const share = (point, count) => count / Math.max(1, point.same + point.other + point.held);
+  const area = (of, css) => `<path class="${css}" d="M${x(points[0].at_ns)} ${y(0)} ${points.map((p) => `L${x(p.at_ns)} ${y(of(p))}`).join(' ')} L${x(points.at(-1).at_ns)} ${y(0)} Z"/>`;
+  const out = [area((p) => share(p, p.same + p.other), 'other'), area((p) => share(p, p.same), 'same')];
+  for (const band of run.bands) {
+    const from = x(run.list[band.from].at), to = x(run.list[band.to].at);
+    out.push(`<rect class="${band.css}" x="${from}" y="8" width="${Math.max(1.5, to - from)}" height="${H - B - 8}"><title>${escape(band.what)}</title></rect>`);
+  }
+  for (const [at, word] of [[1, 'all'], [0.5, 'half'], [0, 'none']])
+    out.push(`<line class="axis" x1="${L}" x2="${W - 8}" y1="${y(at)}" y2="${y(at)}"/><text class="time" x="${L - 6}" y="${y(at) + 4}">${word}</text>`);
+  const ticks = W < 500 ? 4 : 8;
+  for (let k = 0; k <= ticks; k += 1) out.push(`<text class="time" style="text-anchor:${k === ticks ? 'end' : k ? 'middle' : 'start'}" x="${x(end * k / ticks)}" y="${H - 6}">${time(end * k / ticks, 1)}</text>`);
+  if (inevitable !== null) out.push(`<line class="since" x1="${x(inevitable)}" x2="${x(inevitable)}" y1="8" y2="${H - B}"/>`);
+  for (const p of points) out.push(`<circle class="point" r="2.5" cx="${x(p.at_ns)}" cy="${y(share(p, p.same + p.other))}"><title>${time(p.at_ns)}: ${p.same} alike, ${p.other} otherwise, ${p.held} hold</title></circle>`);
+  $('forks').innerHTML = `<svg id="forkchart" width="${W}" height="${H}">${out.join('')}</svg>`;
+}
+
 function checks(data) {
   const css = { held: 'good', failed: 'bad' };
   const ranked = [...data.checks].sort((a, b) => (b.verdict === 'failed') - (a.verdict === 'failed'));
@@ -178,5 +204,6 @@ function runPage(data) {
   checks(data);
   diagram.layout();
   latency(run, select);
+  if (data.forks && list.length) forks(run, data.forks);
   if (list.length) { if (run.violation !== null) step(list.length - 1); else step(0); }
 }

@@ -58,6 +58,8 @@ fn name(scenario: &Scenario, node: Option<NodeId>) -> Option<&str> {
 
 /// See `docs/failures.md`.
 pub(crate) fn json(slice: &Slice, scenario: &Scenario, seed: u64) -> Value {
+    let told = slice.lines.iter().filter(|line| line.kind != Kind::Routine);
+    let trace_events: std::collections::BTreeSet<_> = told.flat_map(|line| &line.events).collect();
     let line = |(place, line): (usize, &Line)| {
         json!({
             "id": place,
@@ -83,5 +85,6 @@ pub(crate) fn json(slice: &Slice, scenario: &Scenario, seed: u64) -> Value {
         "subject": slice.fingerprint.subject,
         "detail": slice.detail,
         "events": slice.lines.iter().enumerate().map(line).collect::<Vec<_>>(),
+        "trace_events": trace_events,
     })
 }

@@ -62,6 +62,8 @@ pub(crate) struct Extras {
     pub(crate) story: bool,
     /// Datagrams are Ethernet frames: see [`crate::stack`].
     pub(crate) on_wire: bool,
+    /// From which time on chance is drawn from which seed.
+    pub(crate) reseed_at: Option<(Time, u64)>,
     /// All that is put on the wire goes there.
     pub(crate) capture: Option<Capture>,
     /// And the keys that it is sealed under go there.
@@ -118,10 +120,10 @@ where
     M: Machine<Event = Observation> + Inspect,
     M::Command: Debug,
 {
-    let Extras { sink, ledger, story, on_wire, capture, keylog, keys } = extras.into();
+    let Extras { sink, ledger, story, on_wire, reseed_at, capture, keylog, keys } = extras.into();
     let parts = Parts::new(Rc::clone(scenario), seed, &keys.unwrap_or_else(|| Keys::new(scenario, seed)));
     let devices = parts.device_ids();
-    let mut config = Config { ledger, ..config(scenario, seed) };
+    let mut config = Config { ledger, reseed_at, ..config(scenario, seed) };
     if on_wire {
         crate::stack::put_on_wire(&mut config);
     }

@@ -58,7 +58,12 @@
       seen.fewerNodes = all('#lanes span').length;
       seen.latencies = all('#latencies circle').length;
       seen.latencyOverlaps = overlaps('#latencies text');
+      seen.forkPoints = all('#forkchart circle').length;
+      seen.forkSaid = (document.getElementById('forksaid') || {}).textContent;
+      seen.forkOverlaps = overlaps('#forkchart text');
+      await click('end'); await click('cause');
       seen.lit = all('#draw .lit').length;
+      seen.onlyCause = all('#draw text.label').length;
     }
   } catch (error) { seen.error = String(error.stack || error); }
   const told = document.createElement('pre');
