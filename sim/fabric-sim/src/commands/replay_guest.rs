@@ -105,7 +105,7 @@ fn name(call: &Call) -> String {
 mod tests {
     use super::*;
     use guest_contract::record::Recorded;
-    use machine::{Input, Machine};
+    use machine::{Input, Instant, Machine, Output};
     use scenario_actor::{Bytes32, Directory, Part, Peer};
     use std::cell::RefCell;
 
@@ -125,7 +125,7 @@ mod tests {
         }
     }
 
-    /// The serial log of a node that announces itself for ten seconds.
+    /// The serial log of a node that announces itself for a minute.
     fn log() -> Vec<String> {
         let boot = machine::Boot { seed: [3; 32], ..machine::Boot::default() };
         let lines = RefCell::new(vec![
@@ -134,9 +134,25 @@ mod tests {
         ]);
         let actor = Actor::new(&boot, part(), Arc::new(RealSuite), Config::default());
         let mut node = Recorded::new(actor, Some(|call| lines.borrow_mut().push(Line::Call(call))));
-        while let Some(now) = node.next_timeout().filter(|now| now.as_nanos() < 10_000_000_000) {
-            node.handle(now, Input::Timeout);
-            while node.poll().is_some() {}
+        let mut now = Instant::ZERO;
+        loop {
+            let mut stored = Vec::new();
+            while let Some(output) = node.poll() {
+                if let Output::Store { key, .. } = output {
+                    stored.push(key.to_owned());
+                }
+            }
+            for key in &stored {
+                node.handle(now, Input::Stored { key, result: Ok(()) });
+            }
+            match node.next_timeout().filter(|at| at.as_nanos() < 60_000_000_000) {
+                Some(at) if stored.is_empty() => {
+                    now = at;
+                    node.handle(now, Input::Timeout);
+                }
+                None if stored.is_empty() => break,
+                _ => {}
+            }
         }
         lines.borrow().iter().map(|line| serde_json::to_string(line).unwrap() + "\n").collect()
     }

@@ -149,7 +149,8 @@ impl Hub {
         let Some(payload) = frame::payload(frame).filter(|_| !self.liars.is_empty()) else { return };
         let link = (from as u32, to as u32);
         let lies = self.liars.iter_mut().flat_map(|liar| liar.lies(now, link, &frame[payload.clone()]));
-        for lie in lies.filter_map(|lie| frame::with_payload(frame, &lie)) {
+        let room = FRAMES_MAX.saturating_sub(self.under_way.len());
+        for lie in lies.filter_map(|lie| frame::with_payload(frame, &lie)).take(room) {
             self.under_way.insert((now, self.frames_made), (to, lie));
             self.frames_made += 1;
         }
