@@ -34,6 +34,11 @@ impl<T: Copy + Ord> Timers<T> {
         }
     }
 
+    /// Whether the timer has a deadline.
+    pub(crate) fn is_set(&self, timer: T) -> bool {
+        self.by_timer.contains_key(&timer)
+    }
+
     /// The first deadline of all.
     pub(crate) fn next(&self) -> Option<Instant> {
         self.by_time.first().map(|(at, _)| *at)

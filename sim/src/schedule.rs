@@ -259,6 +259,12 @@ impl<T: Copy + Eq> Wheel<T> {
         self.pop_ready(until)
     }
 
+    /// The event after the one that was popped last, where that is plain.
+    #[inline]
+    pub(crate) fn upcoming(&self) -> Option<&T> {
+        self.ready.last().map(|event| &event.what)
+    }
+
     #[inline]
     fn pop_ready(&mut self, until: Time) -> Option<Scheduled<T>> {
         if self.ready.last()?.at > until { None } else { self.ready.pop() }

@@ -8,7 +8,7 @@ Usage: ci/mutants/run [--check] [--only NAME]... [--runs N] [--cpu SECONDS] [--j
   --check        only see that every mutant still fits the sources
   --only NAME    score this mutant only, and leave docs/mutants.md alone; may be repeated
   --runs N       runs for each mutant, where it is everywhere and where it is mixed with sound nodes (200)
-  --cpu SECONDS  CPU-seconds for the same (20)
+  --cpu SECONDS  CPU-seconds for the same (10)
   --jobs N       mutants scored at a time (1)
   --no-shrink    do not make what was found smaller
 
@@ -30,7 +30,7 @@ pub(crate) struct Args {
 impl Args {
     /// The error is what to print.
     pub(crate) fn parse(mut words: impl Iterator<Item = String>) -> Result<Self, String> {
-        let mut args = Self { check: false, only: Vec::new(), runs: 200, cpu: 20, jobs: 1, shrink: true };
+        let mut args = Self { check: false, only: Vec::new(), runs: 200, cpu: 10, jobs: 1, shrink: true };
         while let Some(word) = words.next() {
             match word.as_str() {
                 "--check" => args.check = true,

@@ -37,6 +37,7 @@ pub(crate) enum Outcome {
 
 #[derive(Deserialize)]
 struct Sweep {
+    nothing_ran: u64,
     failures: Vec<Failure>,
 }
 
@@ -64,11 +65,12 @@ pub(crate) fn run(program: &Path, task: Task<'_>) -> Result<(Outcome, u64), Stri
     Ok((outcome, cpu.unwrap_or(u64::from(CPU_SECONDS_MAX) * 1_000_000)))
 }
 
+/// A sweep of one run may fail for no run at all: it names probes that some run must reach, and one run need not.
 fn caught(json: &[u8]) -> Result<Outcome, String> {
     let sweep: Sweep = serde_json::from_slice(json).map_err(|error| format!("a sweep's result: {error}"))?;
-    let first = sweep.failures.into_iter().next();
     let nothing = Failure { check: "nothing ran".into(), mode: String::new(), detail: None };
-    let Failure { check, mode, detail } = first.unwrap_or(nothing);
+    let first = sweep.failures.into_iter().next().or((sweep.nothing_ran > 0).then_some(nothing));
+    let Some(Failure { check, mode, detail }) = first else { return Ok(Outcome::Held) };
     Ok(Outcome::Caught { check, mode, detail: detail.unwrap_or_default() })
 }
 

@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 const EVERYWHERE: &[&str] = &["all"];
 const MIXED: &[&str] = &["first", "rest"];
 /// How long a kill may be made smaller for.
-const SHRINK_LIMIT: &str = "20s";
+const SHRINK_LIMIT: &str = "5s";
 
 /// What one mutant is scored with.
 pub(crate) struct Lab<'a> {
@@ -50,8 +50,32 @@ pub(crate) struct Score {
     pub(crate) mutant: Mutant,
     pub(crate) everywhere: Way,
     pub(crate) mixed: Way,
-    /// What is left of the run that found it, in words.
-    pub(crate) shrunk: Option<String>,
+    pub(crate) shrunk: Option<Shrunk>,
+}
+
+/// What is left of a run that found a mutant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shrunk {
+    /// In words.
+    pub(crate) size: String,
+    /// Planned faults and single misfortunes.
+    pub(crate) faults: u64,
+    /// Whether the slice of it shows a step in which the mutant was on.
+    pub(crate) slice: bool,
+}
+
+impl Shrunk {
+    /// From what `fabric-sim shrink` says; none when it could not.
+    fn read(said: &str) -> Option<Self> {
+        let size = said.lines().find_map(|line| {
+            let (_, rest) = line.split_once("SHRUNK  to ").or_else(|| line.split_once("STOPPED  to "))?;
+            Some(rest.split_once(" in ")?.0.to_owned())
+        })?;
+        let is_fault = |part: &&str| part.contains("fault") || part.contains("misfortune");
+        let number = |part: &str| part.trim().split_once(' ')?.0.parse::<u64>().ok();
+        let faults = size.split(',').filter(is_fault).filter_map(number).sum();
+        Some(Self { faults, slice: said.lines().any(|line| line == "slice true"), size })
+    }
 }
 
 impl Score {
@@ -107,7 +131,7 @@ impl Lab<'_> {
         let score = Score { mutant: mutant.clone(), everywhere, mixed, shrunk: None };
         let kill = score.best().and_then(|way| way.kill.as_ref()).filter(|_| self.args.shrink);
         let shrunk = kill.map(|kill| self.shrink(mutant, kill)).transpose()?;
-        Ok(Score { shrunk, ..score })
+        Ok(Score { shrunk: shrunk.flatten(), ..score })
     }
 
     fn way(&self, mutant: &Mutant, whoms: &[&'static str]) -> Result<Way, String> {
@@ -130,7 +154,7 @@ impl Lab<'_> {
     }
 
     /// Makes the run that found the mutant as small as it gets; the result stays below `target`.
-    fn shrink(&self, mutant: &Mutant, kill: &Kill) -> Result<String, String> {
+    fn shrink(&self, mutant: &Mutant, kill: &Kill) -> Result<Option<Shrunk>, String> {
         let scenario = self.root.join(format!("scenarios/{}.toml", kill.scenario));
         let out = self.root.join("target/mutants/shrunk").join(&mutant.name);
         let (out, seed) = (out.to_string_lossy().into_owned(), kill.seed.to_string());
@@ -144,11 +168,7 @@ impl Lab<'_> {
         }
         let output = child::start(self.program, &words, &scenario, Some((mutant.number, kill.whom)))?;
         let said = String::from_utf8_lossy(&output.stderr);
-        let size = said.lines().find_map(|line| {
-            let (_, rest) = line.split_once("SHRUNK  to ").or_else(|| line.split_once("STOPPED  to "))?;
-            Some(rest.split_once(" in ")?.0.to_owned())
-        });
-        Ok(size.unwrap_or_else(|| "not shrunk".to_owned()))
+        Ok(Shrunk::read(&said))
     }
 }
 
@@ -161,4 +181,18 @@ fn kill(unit: Unit<'_>, whom: &'static str, outcome: Outcome) -> Result<Option<K
     };
     let scenario = unit.scenario.name.clone();
     Ok(Some(Kill { scenario, check, mode, seed: unit.seed, whom, detail }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shrunk_run_is_read_from_what_is_said_of_it() {
+        let said =
+            "SHRUNK  to 2 nodes, 1 piece of work, 1 fault, 3 misfortunes in 40 runs; nothing more can go\nslice true";
+        let size = "2 nodes, 1 piece of work, 1 fault, 3 misfortunes".to_owned();
+        assert_eq!(Shrunk::read(said), Some(Shrunk { size, faults: 4, slice: true }));
+        assert_eq!(Shrunk::read("this run does not fail so"), None);
+    }
 }

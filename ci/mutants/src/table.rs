@@ -24,7 +24,9 @@ Scenarios run with the model suite in the order of their events, smallest first:
 `hostile` nemesis where nobody attacks, then seed 2, and so on. *Runs* counts all of them up to the one that fails. Without a mutant
 the same runs must hold, else there is no table. Tests of the `fabric` crate do not count.
 
-*Shrunk* is what `fabric-sim shrink` leaves of the run that took fewer, within 20 seconds.
+*Shrunk* is what `fabric-sim shrink` leaves, within 5 seconds, of the run that took fewer. *Slice* says whether the slice of that,
+what `fabric-sim` tells of how it came to the failure, has a step in which the planted text was run. CPU-seconds are those of the
+computer that made this page, and what is shrunk within a time may differ a little; all else is the same each time.
 ";
 
 /// A score in one line.
@@ -40,7 +42,7 @@ pub(crate) fn line(score: &Score) -> String {
         (Some(_), Some(_)) => "NOT EQUIVALENT",
     };
     let detail = score.best().and_then(|way| way.kill.as_ref()).map(|kill| kill.detail.as_str()).unwrap_or_default();
-    let shrunk = score.shrunk.as_deref().unwrap_or("-");
+    let shrunk = score.shrunk.as_ref().map_or_else(|| "-".to_owned(), |it| format!("{}, slice {}", it.size, it.slice));
     let (name, all, mixed) = (&score.mutant.name, way(&score.everywhere), way(&score.mixed));
     format!("{verdict} {name}: all: {all}; mixed: {mixed}; shrunk: {shrunk}\n    {detail}")
 }
@@ -49,26 +51,43 @@ pub(crate) fn line(score: &Score) -> String {
 pub(crate) fn write(path: &Path, suite: &Suite, args: &Args, scores: &[Score]) -> Result<(), String> {
     let mut page = HEAD.to_owned();
     let real = || scores.iter().filter(|score| score.mutant.equivalent.is_none());
-    let killed: Vec<_> = real().filter_map(Score::best).collect();
-    let _ = write!(
-        page,
-        "\n{} of {} mutants killed by {} scenarios within {} runs a way; the median took {} runs and {} CPU-seconds.\n\n",
-        killed.len(),
-        real().count(),
-        suite.len(),
-        args.runs,
-        median(killed.iter().map(|way| u64::from(way.runs))),
-        seconds(median(killed.iter().map(|way| way.cpu))),
-    );
-    page.push_str("| mutant | what is wrong | at all nodes | mixed | shrunk to |\n| --- | --- | --- | --- | --- |\n");
+    summary(&mut page, suite, args, scores);
+    page.push_str("| mutant | what is wrong | at all nodes | mixed | shrunk to | slice |\n| --- | --- | --- | --- | --- | --- |\n");
     for score in real() {
         let (name, says) = (&score.mutant.name, &score.mutant.says);
         let (all, mixed) = (cell(&score.everywhere), cell(&score.mixed));
-        let shrunk = score.shrunk.as_deref().unwrap_or("");
-        let _ = writeln!(page, "| `{name}` | {says} | {all} | {mixed} | {shrunk} |");
+        let (shrunk, slice) = match &score.shrunk {
+            Some(shrunk) => (shrunk.size.as_str(), if shrunk.slice { "yes" } else { "no" }),
+            None => ("", ""),
+        };
+        let _ = writeln!(page, "| `{name}` | {says} | {all} | {mixed} | {shrunk} | {slice} |");
     }
     equivalents(&mut page, scores);
     crate::write(path, page)
+}
+
+/// What the lines of the table come to, against what was aimed at.
+fn summary(page: &mut String, suite: &Suite, args: &Args, scores: &[Score]) {
+    let real: Vec<_> = scores.iter().filter(|score| score.mutant.equivalent.is_none()).collect();
+    let best: Vec<_> = real.iter().filter_map(|score| score.best()).collect();
+    let mixed = real.iter().filter(|score| score.mixed.kill.is_some()).count();
+    let shrunk: Vec<_> = real.iter().filter_map(|score| score.shrunk.as_ref()).collect();
+    let (small, shown) =
+        (shrunk.iter().filter(|it| it.faults <= 5).count(), shrunk.iter().filter(|it| it.slice).count());
+    let _ = write!(
+        page,
+        "\n{} of {} mutants killed by {} scenarios within {} runs and {} CPU-seconds a way, {mixed} of them beside sound nodes too; \
+         the aim is all. The median took {} runs (aim: under 200) and {} CPU-seconds (aim: under 10). Of {} that were shrunk, {small} \
+         are left with at most 5 faults (aim: all), and the slice of {shown} shows the mutant.\n\n",
+        best.len(),
+        real.len(),
+        suite.len(),
+        args.runs,
+        args.cpu,
+        median(best.iter().map(|way| u64::from(way.runs))),
+        seconds(median(best.iter().map(|way| way.cpu))),
+        shrunk.len(),
+    );
 }
 
 fn equivalents(page: &mut String, scores: &[Score]) {

@@ -101,7 +101,8 @@ impl Freshness {
         self.seen.insert(device, Seen { epoch, sequence, lives_until, forget_at, said_goodbye, may_fall: false });
         if self.seen.len() > self.capacity {
             // A scan, but only after a signature check, which costs a hundred times as much.
-            let first = self.seen.iter().min_by_key(|(device, seen)| (seen.forget_at, **device));
+            // Of equal ones the first, in the order of devices.
+            let first = self.seen.iter().min_by_key(|(_, seen)| seen.forget_at);
             if let Some(device) = first.map(|(device, _)| *device) {
                 self.seen.remove(&device);
             }

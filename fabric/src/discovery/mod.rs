@@ -295,23 +295,32 @@ impl Discovery {
                 self.peers.hear(now, device, &heard)?;
             }
             Announce::V2(signed) => {
-                check_signature(device, &signed, bytes, verify)?;
-                self.take_in_signed(now, from, device, &signed)?;
+                let is_signed = || {
+                    let message = announce::signed_message(bytes);
+                    verify(&signed.verifying_key, &message, &signed.signature)
+                };
+                self.take_in_signed(now, from, device, &signed, is_signed)?;
             }
         }
         Ok(device)
     }
 
+    /// The signature is judged last: what is refused without it, such as an announce that is said again, costs next to
+    /// nothing.
     fn take_in_signed(
         &mut self,
         now: Instant,
         from: Addr,
         device: DeviceId,
         signed: &AnnounceV2<'_>,
+        is_signed: impl Fn() -> bool,
     ) -> Result<(), Refusal> {
+        if DeviceId::of(&signed.verifying_key) != device {
+            return Err(Refusal::KeyMismatch);
+        }
         let age = self.freshness.judge(now, device, signed.epoch, signed.sequence)?;
         if signed.ttl == 0 {
-            return self.say_goodbye(now, device, signed, age);
+            return self.say_goodbye(now, device, signed, age, is_signed);
         }
         let time_to_live = Duration::from_secs(signed.ttl.into()).min(self.limits.time_to_live);
         let expires_at = match age {
@@ -321,6 +330,9 @@ impl Discovery {
         let heard = heard(from, &signed.body, Claim::V2, expires_at);
         if age != Age::Newer && self.peer(device).is_some_and(|peer| peer.has_signed_candidate(&heard)) {
             return Err(Refusal::Stale);
+        }
+        if !is_signed() {
+            return Err(Refusal::SignatureInvalid);
         }
         self.peers.hear(now, device, &heard)?;
         if age == Age::Newer {
@@ -336,9 +348,13 @@ impl Discovery {
         device: DeviceId,
         signed: &AnnounceV2<'_>,
         age: Age,
+        is_signed: impl Fn() -> bool,
     ) -> Result<(), Refusal> {
         if age != Age::Newer {
             return Err(Refusal::Stale);
+        }
+        if !is_signed() {
+            return Err(Refusal::SignatureInvalid);
         }
         if self.peer(device).is_some() || self.freshness.knows(now, device) {
             self.freshness.record(device, (signed.epoch, signed.sequence), now, true);
@@ -356,21 +372,6 @@ fn heard<'a>(from: Addr, body: &'a AnnounceV1<'_>, claim: Claim, expires_at: Ins
         expires_at,
         services: &body.services,
     }
-}
-
-fn check_signature(
-    device: DeviceId,
-    signed: &AnnounceV2<'_>,
-    bytes: &[u8],
-    verify: impl Fn(&[u8; 32], &[u8], &[u8; 64]) -> bool,
-) -> Result<(), Refusal> {
-    if DeviceId::of(&signed.verifying_key) != device {
-        return Err(Refusal::KeyMismatch);
-    }
-    if !verify(&signed.verifying_key, &announce::signed_message(bytes), &signed.signature) {
-        return Err(Refusal::SignatureInvalid);
-    }
-    Ok(())
 }
 
 #[cfg(test)]

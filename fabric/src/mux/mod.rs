@@ -260,6 +260,11 @@ impl Mux {
         self.streams.len()
     }
 
+    /// How many streams this side has opened, from the first.
+    pub const fn opened(&self) -> u32 {
+        self.streams.own.highest.div_ceil(2)
+    }
+
     /// Which rare states were reached.
     pub const fn probes(&self) -> Probes {
         self.probes

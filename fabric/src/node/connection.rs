@@ -107,6 +107,16 @@ impl Connection {
         self.mux.as_ref().map_or(0, |mux| mux.streams())
     }
 
+    /// How many streams this side has opened on it.
+    pub(super) fn streams_opened(&self) -> u32 {
+        self.mux.as_ref().map_or(0, |mux| mux.opened())
+    }
+
+    /// How many bytes of memory it keeps for records that come in.
+    pub(super) fn record_memory(&self) -> usize {
+        self.session.record_memory()
+    }
+
     pub(super) fn probes(&self) -> Probes {
         let mut probes = self.mux.as_ref().map_or_else(Probes::default, |mux| mux.probes());
         if self.session.has_rekeyed() {

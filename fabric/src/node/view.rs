@@ -1,10 +1,13 @@
 //! What can be seen of a node from outside: how much it holds, what it has refused, which rare states it has reached.
 
-use super::Node;
 use super::connection::Connection;
+use super::{Device, Node, Timer};
 use crate::counters::Counters;
+use crate::identity::DeviceId;
 use crate::probe::Probes;
 use alloc::collections::BTreeSet;
+use core::ops::Bound::{Excluded, Unbounded};
+use machine::{Duration, PipeId};
 
 /// How much a node holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +28,17 @@ pub struct Load {
     pub streams_of_one_session: usize,
 }
 
+/// Sessions with a device that has a newer one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Older {
+    /// Whose they are.
+    pub device: DeviceId,
+    /// The pipe of the newest session with it that neither side has begun to end.
+    pub newest: PipeId,
+    /// How many streams this node has opened on the others.
+    pub opened: u32,
+}
+
 impl Node {
     /// How much the node holds now, of what its [`Limits`](crate::Limits) bound.
     pub fn load(&self) -> Load {
@@ -42,6 +56,53 @@ impl Node {
             candidates_of_one_device: candidates.max().unwrap_or_default(),
             streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
         }
+    }
+
+    /// How many sessions it should end as duplicates and has not begun to: those with a device of a larger id that are not
+    /// the newest one. None, but while a call goes on (wire contract, 3).
+    pub fn duplicates(&self) -> usize {
+        let is_open = |pipe: &&PipeId| self.connections.get(pipe).is_some_and(Connection::is_open);
+        let larger = self.devices.range((Excluded(self.own), Unbounded));
+        larger.map(|(_, known)| known.sessions.iter().filter(is_open).count().saturating_sub(1)).sum()
+    }
+
+    /// What was opened on sessions that a newer one has taken the place of (wire contract, 3): it never rises while that is
+    /// the newest.
+    pub fn older_sessions(&self) -> impl Iterator<Item = Older> {
+        let several = self.devices.iter().filter(|(_, known)| known.sessions.len() > 1);
+        several.filter_map(|(device, known)| {
+            let newest = self.newest_session(*device)?;
+            let others = known.sessions.iter().filter(|pipe| **pipe != newest);
+            let opened = others.filter_map(|pipe| self.connections.get(pipe)).map(Connection::streams_opened).sum();
+            Some(Older { device: *device, newest, opened })
+        })
+    }
+
+    /// A device that a session is wanted with and is not to be had, though it is known where to dial it: there is none, nor
+    /// a dial under way, nor a time to dial at. None, but while a call goes on.
+    pub fn forgotten(&self) -> Option<DeviceId> {
+        let is_forgotten = |(device, known): &(&DeviceId, &Device)| {
+            let has_address = known.address.is_some() || self.discovery.peer(**device).is_some();
+            let has_session = !known.sessions.is_empty() || !known.dials.is_empty();
+            known.is_wanted && has_address && !has_session && !self.timers.is_set(Timer::Dial(**device))
+        };
+        self.devices.iter().find(is_forgotten).map(|(device, _)| *device)
+    }
+
+    /// The devices that a session is up with, as often as there are sessions.
+    pub fn session_devices(&self) -> impl Iterator<Item = DeviceId> {
+        self.devices.iter().flat_map(|(device, known)| known.sessions.iter().map(|_| *device))
+    }
+
+    /// How many bytes of memory are kept for the records that come in, by device: so far as it is known who sends them.
+    pub fn record_memory(&self) -> impl Iterator<Item = (DeviceId, usize)> {
+        self.connections.values().filter_map(|connection| Some((connection.device()?, connection.record_memory())))
+    }
+
+    /// How long it waits before it dials `device` again, because a dial or a session failed; zero when it does not.
+    pub fn redials_in(&self, device: DeviceId) -> Duration {
+        let until = self.devices.get(&device).and_then(|known| known.waits_until(self.now));
+        until.map_or(Duration::ZERO, |until| until.saturating_since(self.now))
     }
 
     /// Which rare states this node has reached since its start.

@@ -230,6 +230,14 @@ impl Session {
         }
     }
 
+    /// How many bytes of memory it keeps for records that come in.
+    pub fn record_memory(&self) -> usize {
+        match &self.state {
+            State::Unconfirmed(open) | State::Confirmed(open) | State::Established(open) => open.opener.memory(),
+            State::Handshaking(..) | State::Ended => 0,
+        }
+    }
+
     /// Whether [`fill`](Self::fill) has bytes of its own, whatever the source of plaintext has.
     pub const fn wants_fill(&self) -> bool {
         !self.held.is_empty()

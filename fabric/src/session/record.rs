@@ -120,6 +120,11 @@ impl Opener {
         self.state.has_rekeyed()
     }
 
+    /// How many bytes its buffer has room for.
+    pub(super) const fn memory(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The plaintext of the record that opened last.
     pub(super) fn plaintext(&self) -> &[u8] {
         assert!(self.is_open, "read after a record has opened");

@@ -150,7 +150,7 @@ impl Sender {
     ) -> Result<(), CallError> {
         while !self.finished {
             let rest = &self.message[self.sent_of_message..];
-            let taken = node.write(now, stream, rest, true)?;
+            let Some(taken) = content::hand_over(now, node, stream, rest)? else { return Ok(()) };
             counts.sent += taken as u64;
             self.sent_of_message += taken;
             if self.sent_of_message < self.message.len() {
@@ -174,6 +174,9 @@ impl Reader {
     /// Judges a whole message that came back.
     fn judge(&mut self, id: Try, work: &Work, counts: &mut Counts) -> bool {
         let mut expected = Vec::from(id.preamble());
+        if self.is_past_preamble && self.left == 0 {
+            return false; // one too many
+        }
         if self.is_past_preamble {
             let length = content::length(work, self.messages, self.left);
             id.write(self.messages, length, &mut expected);
@@ -182,7 +185,7 @@ impl Reader {
         }
         self.is_past_preamble = true;
         counts.received += self.message.len() as u64;
-        let is_right = work.expect == Expect::Echoed && self.message == expected && !expected.is_empty();
+        let is_right = work.expect == Expect::Echoed && self.message == expected;
         self.message.clear();
         is_right
     }

@@ -1,10 +1,13 @@
-//! What work sends: bytes that its reader can make for itself, so that a wrong one shows. Knows no streams.
+//! What work sends: bytes that its reader can make for itself, so that a wrong one shows. Knows no states of streams.
 //!
 //! A stream opens with a preamble that names the work and the try. Each message after it starts with its number, as far
 //! as it is long enough, and goes on with bytes drawn from work, try and number.
 
 use crate::Work;
 use alloc::vec::Vec;
+use fabric::mux::StreamError;
+use fabric::{CallError, Node, StreamKey};
+use machine::Instant;
 
 /// Bytes of the preamble.
 pub(crate) const PREAMBLE: usize = 8;
@@ -60,9 +63,23 @@ const fn mix(z: u64) -> u64 {
     z ^ (z >> 31)
 }
 
+/// Hands over a message, or the rest of one, as far as there is room, and says how many bytes; `None` when there is no room
+/// even for an empty message's end.
+pub(crate) fn hand_over(
+    now: Instant,
+    node: &mut Node,
+    stream: StreamKey,
+    rest: &[u8],
+) -> Result<Option<usize>, CallError> {
+    match node.write(now, stream, rest, true) {
+        Err(CallError::Stream(StreamError::Full)) => Ok(None),
+        taken => taken.map(Some),
+    }
+}
+
 /// How long message `index` of the work is when so many bytes are left to send: the same in every try and every world.
 pub(crate) fn length(work: &Work, index: u32, left: u64) -> usize {
-    let (least, most) = (u64::from(work.message_bytes.0.max(1)), u64::from(work.message_bytes.1));
+    let (least, most) = (u64::from(work.message_bytes.0), u64::from(work.message_bytes.1));
     let span = most.saturating_sub(least) + 1;
     let drawn = mix(mix(u64::from(work.id) ^ GOLDEN) ^ u64::from(index));
     let length = least + ((u128::from(drawn) * u128::from(span)) >> 64) as u64;
@@ -78,11 +95,11 @@ mod tests {
     #[test]
     fn a_message_is_known_by_its_bytes_and_no_other_passes_for_it() {
         let (mut message, mut scratch) = (Vec::new(), Vec::new());
-        for length in [1, 3, 4, 12, 1000] {
+        for length in [0, 1, 3, 4, 12, 1000] {
             TRY.write(7, length, &mut message);
             assert_eq!(message.len(), length);
             assert_eq!(TRY.judge(7, &message, &mut scratch), (7, true), "{length}");
-            for at in [0, length / 2, length - 1] {
+            for at in [0, length / 2, length.saturating_sub(1)].into_iter().filter(|at| *at < length) {
                 let mut damaged = message.clone();
                 damaged[at] ^= 1;
                 assert_ne!(TRY.judge(7, &damaged, &mut scratch), (7, true), "{length} {at}");

@@ -78,7 +78,7 @@ pub struct Work {
     pub priority: u8,
     /// How many bytes to send in all.
     pub bytes: u64,
-    /// The least and the most bytes of one message, both at least 1; the last message may be shorter.
+    /// The least and the most bytes of one message, the second at least 1; the last message may be shorter.
     pub message_bytes: (u32, u32),
     /// What ends it well.
     pub expect: Expect,

@@ -2,7 +2,7 @@
 
 use crate::Observation;
 use crate::actor::Counts;
-use crate::content::{MESSAGE_MAX, Try};
+use crate::content::{self, MESSAGE_MAX, Try};
 use alloc::string::String;
 use alloc::vec::Vec;
 use fabric::mux::code;
@@ -122,7 +122,8 @@ impl Server {
         counts: &mut Counts,
     ) -> Result<bool, CallError> {
         let Some(echoed) = self.echoed else { return Ok(true) };
-        let taken = node.write(now, stream, &self.message[echoed..], true)?;
+        let rest = &self.message[echoed..];
+        let Some(taken) = content::hand_over(now, node, stream, rest)? else { return Ok(false) };
         counts.sent += taken as u64;
         self.echoed = Some(echoed + taken);
         if echoed + taken < self.message.len() {

@@ -2,7 +2,7 @@
 
 use crate::cli::Exit;
 use crate::scenario::Style;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 
 /// What the user's terminal is like.
 pub(crate) struct Terminal {
@@ -93,10 +93,15 @@ impl Terminal {
         }
     }
 
-    /// A result. A closed pipe ends the output quietly; any other failure must not look like success.
+    /// A result, by [`Terminal::result_by`].
     pub(crate) fn result(&self, text: &str) -> Result<(), Exit> {
-        let mut out = io::stdout().lock();
-        match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        self.result_by(|out| out.write_all(text.as_bytes()))
+    }
+
+    /// A result as it is written. A closed pipe ends the output quietly; any other failure must not look like success.
+    pub(crate) fn result_by(&self, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> Result<(), Exit> {
+        let mut out = BufWriter::new(io::stdout().lock());
+        match write(&mut out).and_then(|()| out.flush()) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
                 self.say(&format!("error: the result cannot be written: {error}"));
                 Err(Exit::Internal)

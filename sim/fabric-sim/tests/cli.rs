@@ -148,7 +148,7 @@ fn what_is_no_scenario_file_is_refused_and_never_waited_for() {
     };
     write("empty.toml", b" \n");
     write("latin1.toml", b"schema = 1\nname = \"caf\xe9\"\n");
-    write("huge.toml", &vec![b'#'; (1 << 20) + 1]);
+    write("huge.toml", &vec![b'#'; (8 << 20) + 1]);
     write("deep.toml", format!("a{} = 1", ".a".repeat(100_000)).as_bytes());
     write("deeper.toml", format!("a = {}1{}", "[".repeat(100_000), "]".repeat(100_000)).as_bytes());
     let tables: Vec<_> = (1..20).map(|depth| format!("[{}]", vec!["a"; depth].join("."))).collect();

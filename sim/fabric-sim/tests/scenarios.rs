@@ -11,7 +11,11 @@ use std::path::{Path, PathBuf};
 
 const SEEDS: [&str; 3] = ["1", "2", "3"];
 /// What makes a scenario small enough for a test; no other takes any notice.
-const SMALLER: [(&str, &str); 1] = [("fleet", "nodes.device.count=11")];
+const SMALLER: [(&str, &str); 3] = [
+    ("fleet", "nodes.device.count=11"),
+    ("fleet-10000", "sites.shop.count=2"),
+    ("fleet-10000", "nodes.device.count=4"),
+];
 
 fn scenarios() -> Vec<PathBuf> {
     let files = std::fs::read_dir("../../scenarios").unwrap().map(|entry| entry.unwrap().path());

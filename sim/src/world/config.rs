@@ -42,10 +42,13 @@ pub struct NodeConfig {
     pub clock: Clock,
     /// Its storage.
     pub disk: DiskProfile,
+    /// The network segments that it is on, by numbers of the caller's: a datagram to the group reaches those who share one
+    /// with its sender. Addresses are reached across segments.
+    pub segments: Vec<u32>,
 }
 
 impl NodeConfig {
-    /// A node with a true clock and a perfect disk that boots at once, on port 7000.
+    /// A node with a true clock and a perfect disk that boots at once, on port 7000 and segment 0.
     pub fn new(name: impl Into<String>) -> Self {
         Self {
             name: name.into(),
@@ -53,6 +56,7 @@ impl NodeConfig {
             starts_at: Time::ZERO,
             clock: Clock::new(Duration::ZERO, 0),
             disk: DiskProfile::default(),
+            segments: vec![0],
         }
     }
 

@@ -13,6 +13,7 @@ use crate::link::{Directions, LinkProfile, PacketFate};
 use crate::numbers::Numbers;
 use crate::pipe::{Pipe, PipeProfile, Travel};
 use crate::schedule::{Order, Queue, Scheduled, Wheel};
+use crate::segments::Segments;
 use crate::tap::{Injection, Tap};
 use crate::trace::{Kind, Record, Trace, digest};
 use crate::{NodeIndex, Time};
@@ -93,6 +94,9 @@ pub(super) struct Net {
     disturbed: bool,
     pub(super) deliveries: Deliveries,
     groups_sent: Vec<u64>,
+    segments: Segments,
+    /// Whom the group's datagram reaches that is being sent; kept from one to the next.
+    reached: Vec<u32>,
     pub(super) pipe_profile: PipeProfile,
     pub(super) pipes: Slab<Pipe>,
     pub(super) travels: Slab<Travel>,
@@ -135,6 +139,8 @@ impl Net {
             ledger: config.ledger,
             deliveries: Deliveries::default(),
             groups_sent: vec![0; names.len()],
+            segments: Segments::new(nodes.iter().map(|node| node.segments.as_slice())),
+            reached: Vec::new(),
             pipe_profile: config.pipes,
             pipes: Slab::new(),
             travels: Slab::new(),
@@ -243,11 +249,14 @@ impl Net {
     pub(super) fn send_to_group(&mut self, from: u32, bytes: &[u8]) {
         let (number, digest) = (self.groups_sent[from as usize], digest(bytes));
         self.groups_sent[from as usize] += 1;
-        for to in (0..self.names.len() as u32).filter(|to| *to != from) {
+        let mut reached = core::mem::take(&mut self.reached);
+        self.segments.reach(from, &mut reached);
+        for to in reached.iter().copied() {
             self.record(Kind::GroupOut, from, NodeIndex(to), number, digest, Some(bytes.len()));
             let key = self.links.key(self.roots.group, from, to).number(number);
             self.transmit(Flight { from, to, number, digest, key, to_group: true }, bytes);
         }
+        self.reached = reached;
     }
 
     /// Puts a packet on its link. Most links only delay: those are spared all other questions.

@@ -1,4 +1,4 @@
-//! Datagrams meet what the link's profile says, and groups reach everyone else.
+//! Datagrams meet what the link's profile says, and groups reach everyone else on a segment of their sender's.
 
 use crate::lab::{A, B, Do, Lab, Saw, millis};
 use sim::{Burst, Chance, Config, Delay, LinkProfile};
@@ -102,6 +102,21 @@ fn a_group_datagram_reaches_every_other_node_once() {
     lab.run(1_000);
     let got = vec![(110, Saw::Datagram(lab.addr("a"), b"hi".to_vec()))];
     assert_eq!([lab.saw_at("a"), lab.saw_at("b"), lab.saw_at("c")], [vec![], got.clone(), got]);
+}
+
+#[test]
+fn a_group_datagram_stays_on_the_segments_of_its_sender_and_an_address_is_reached_from_any() {
+    let mut lab = Lab::new(&["a", "b", "c"], |config| {
+        for (node, segments) in config.nodes.iter_mut().zip([vec![1], vec![1, 2], vec![2]]) {
+            node.segments = segments;
+        }
+    });
+    lab.at(100, "a", Do::SendGroup(b"a".to_vec()));
+    lab.at(200, "b", Do::SendGroup(b"b".to_vec()));
+    lab.send(300, "a", "c", b"to c");
+    lab.run(1_000);
+    let got = ["a", "b", "c"].map(|node| lab.got(node).concat());
+    assert_eq!(got, [b"b".as_slice(), b"a", b"bto c"]);
 }
 
 #[test]

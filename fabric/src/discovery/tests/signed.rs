@@ -46,6 +46,30 @@ fn only_what_is_newer_counts() {
 }
 
 #[test]
+fn only_what_would_count_has_its_signature_checked() {
+    let mut node = node_that_heard(5, 5, 30);
+    let checked = core::cell::Cell::new(0);
+    let mut hears = |source, bytes: &[u8]| {
+        let verify = |_: &[u8; 32], _: &[u8], _: &[u8; 64]| {
+            checked.set(checked.get() + 1);
+            false
+        };
+        let heard = node.discovery.observe(node.now, at(source, 1), bytes, verify);
+        (heard.err(), checked.replace(0))
+    };
+    let [again, old, old_goodbye] =
+        [(5, 5, 30), (4, 9, 30), (5, 5, 0)].map(|(epoch, sequence, ttl)| claim(1).signed(1, epoch, sequence, ttl));
+    assert_eq!(hears(1, &again), (Some(Refusal::Stale), 0));
+    assert_eq!(hears(1, &old), (Some(Refusal::Stale), 0));
+    assert_eq!(hears(1, &old_goodbye), (Some(Refusal::Stale), 0));
+    assert_eq!(hears(1, &claim(1).signed(2, 6, 1, 30)), (Some(Refusal::KeyMismatch), 0));
+    assert_eq!(hears(2, &again), (Some(Refusal::SignatureInvalid), 1), "it would add a candidate");
+    assert_eq!(hears(1, &claim(1).signed(1, 6, 1, 30)), (Some(Refusal::SignatureInvalid), 1));
+    assert_eq!(hears(1, &claim(1).signed(1, 6, 1, 0)), (Some(Refusal::SignatureInvalid), 1));
+    assert_eq!(node.addrs(1), [at(1, 7000)]);
+}
+
+#[test]
 fn the_same_announce_from_another_source_only_adds_a_candidate() {
     let mut node = node_that_heard(1, 1, 30);
     node.wait_millis(20_000);

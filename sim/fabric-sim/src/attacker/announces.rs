@@ -52,7 +52,7 @@ impl Attack for Flood {
 
     fn received(&mut self, _: &mut Io, _: PipeId, _: &[u8]) {}
 
-    fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
+    fn fill(&mut self, _: &mut Io, _: PipeId, _: &mut [u8]) -> usize {
         0
     }
 
@@ -131,7 +131,7 @@ impl Attack for Impostor {
         }
     }
 
-    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+    fn fill(&mut self, _: &mut Io, pipe: PipeId, room: &mut [u8]) -> usize {
         self.sessions.get_mut(&pipe).map_or(0, |session| session.fill(room, &mut |_| 0))
     }
 

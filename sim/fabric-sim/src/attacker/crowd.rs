@@ -1,11 +1,12 @@
-//! Handshakes in numbers: ones that never begin, never end, make no sense, come too often, or come to stay.
+//! Handshakes in numbers: ones that never begin, never end, make no sense, prove nothing, come too often,
+//! come to stay, or promise what never comes.
 
 use super::kinds::Conduct;
 use super::peer::{Attack, Io, Victim};
 use fabric::identity::{DeviceId, NoisePublic};
 use fabric::session::{Received, Session};
 use fabric::suite::{Cipher, Hash, Suite};
-use machine::{Duration, PipeEnd, PipeId};
+use machine::{Duration, Instant, PipeEnd, PipeId};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -18,6 +19,11 @@ const TICK: Duration = Duration::from_millis(100);
 /// What is said in place of messages, in turn: a length of zero, a wrong one, the longest, and 48 bytes that do not open.
 const GARBAGE: [&[u8]; 4] = [&[0, 0], &[0, 47, 1, 2], &[0xFF, 0xFF], &[0, 48]];
 
+/// The header of the longest record.
+const PROMISE: [u8; 2] = [0xFF, 0xFF];
+/// None of the garbage needs more to be seen for what it is.
+const GARBAGE_BORNE_MAX: Duration = Duration::from_secs(2);
+
 /// One pipe of the crowd.
 struct Guest {
     victim: DeviceId,
@@ -27,6 +33,8 @@ struct Guest {
     /// How many of them it may say now.
     allowance: usize,
     is_in: bool,
+    /// When it came.
+    since: Instant,
 }
 
 /// Many pipes at a time.
@@ -47,8 +55,9 @@ impl Crowd {
         match self.conduct {
             // More than a node has places for sessions.
             Conduct::Hoard => 300,
+            Conduct::Promise => 8,
             Conduct::Storm => 80,
-            Conduct::ForgedProof => 40,
+            Conduct::ForgedProof | Conduct::LowOrder => 40,
             Conduct::Drip | Conduct::HalfOpen => 50,
             _ => 150,
         }
@@ -56,7 +65,7 @@ impl Crowd {
 
     const fn at_a_time(&self) -> usize {
         match self.conduct {
-            Conduct::Storm | Conduct::Hoard | Conduct::ForgedProof => GUESTS,
+            Conduct::Storm | Conduct::Hoard | Conduct::ForgedProof | Conduct::LowOrder | Conduct::Promise => GUESTS,
             _ => CROWD,
         }
     }
@@ -76,8 +85,14 @@ impl Crowd {
     }
 
     fn send_guest(&mut self, io: &mut Io, victim: Victim) {
-        let mut guest =
-            Guest { victim: victim.device, session: None, says: VecDeque::new(), allowance: usize::MAX, is_in: false };
+        let mut guest = Guest {
+            victim: victim.device,
+            session: None,
+            says: VecDeque::new(),
+            allowance: usize::MAX,
+            is_in: false,
+            since: io.now,
+        };
         match self.conduct {
             Conduct::HalfOpen => {}
             Conduct::Garbage => guest.says = garbage(io, victim, self.sent),
@@ -85,6 +100,8 @@ impl Crowd {
                 guest.says = message_1(io, victim);
                 guest.allowance = 0;
             }
+            // Now the one, now the other of its guises.
+            Conduct::LowOrder => guest.session = io.dial_in_guise(self.sent, victim),
             _ => guest.session = io.dial(victim),
         }
         self.sent += 1;
@@ -94,12 +111,20 @@ impl Crowd {
 
     /// The victim has let a guest in.
     fn let_in(&mut self, io: &mut Io, pipe: PipeId) {
-        if self.conduct == Conduct::ForgedProof {
-            return io.complain("somebody got in with a proof that its device did not sign");
+        match self.conduct {
+            Conduct::ForgedProof => {
+                return io.complain("somebody got in with a proof that its device did not sign");
+            }
+            Conduct::LowOrder => return io.complain("somebody got in with a key of low order"),
+            _ => {}
         }
         // It stays: in a session, or on the way out for as long as it is borne.
         if let Some(guest) = self.guests.get_mut(&pipe) {
             guest.is_in = true;
+            if self.conduct == Conduct::Promise {
+                guest.says.extend(PROMISE);
+                io.want_fill(pipe);
+            }
         }
         self.top_up(io);
     }
@@ -134,6 +159,10 @@ impl Attack for Crowd {
 
     fn woken(&mut self, io: &mut Io) {
         self.top_up(io);
+        let is_borne = |guest: &Guest| io.now.saturating_since(guest.since) > GARBAGE_BORNE_MAX;
+        if self.conduct == Conduct::Garbage && self.guests.values().any(is_borne) {
+            io.complain("what is no handshake is borne for seconds");
+        }
         if self.conduct == Conduct::Drip {
             for (pipe, guest) in &mut self.guests {
                 guest.allowance = 1;
@@ -152,7 +181,7 @@ impl Attack for Crowd {
         }
     }
 
-    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+    fn fill(&mut self, _: &mut Io, pipe: PipeId, room: &mut [u8]) -> usize {
         let Some(guest) = self.guests.get_mut(&pipe) else { return 0 };
         let count = room.len().min(guest.says.len()).min(guest.allowance);
         for (place, byte) in room.iter_mut().zip(guest.says.drain(..count)) {

@@ -17,10 +17,11 @@ pub(crate) enum TapKind {
     Reflect,
     Relay,
     IdentitySwap,
+    Drip,
 }
 
 impl TapKind {
-    pub(crate) const ALL: [(&'static str, Self); 7] = [
+    pub(crate) const ALL: [(&'static str, Self); 8] = [
         ("observe", Self::Observe),
         ("replay", Self::Replay),
         ("splice", Self::Splice),
@@ -28,6 +29,7 @@ impl TapKind {
         ("reflect", Self::Reflect),
         ("relay", Self::Relay),
         ("identity-swap", Self::IdentitySwap),
+        ("drip", Self::Drip),
     ];
 
     pub(crate) fn name(self) -> &'static str {
@@ -48,18 +50,21 @@ pub(crate) enum Conduct {
     FloodOpen,
     FloodChurn,
     FloodEmptyData,
+    FloodReset,
     HalfOpen,
     Drip,
     Garbage,
     Storm,
     Hoard,
     ForgedProof,
+    LowOrder,
+    Promise,
     AnnounceFlood,
     Impostor,
 }
 
 impl Conduct {
-    pub(crate) const ALL: [(&'static str, Self); 17] = [
+    pub(crate) const ALL: [(&'static str, Self); 20] = [
         ("out-of-turn", Self::OutOfTurn),
         ("bad-frames", Self::BadFrames),
         ("credit-lies", Self::CreditLies),
@@ -69,12 +74,15 @@ impl Conduct {
         ("flood-open", Self::FloodOpen),
         ("flood-churn", Self::FloodChurn),
         ("flood-empty-data", Self::FloodEmptyData),
+        ("flood-reset", Self::FloodReset),
         ("half-open", Self::HalfOpen),
         ("drip", Self::Drip),
         ("garbage", Self::Garbage),
         ("storm", Self::Storm),
         ("hoard", Self::Hoard),
         ("forged-proof", Self::ForgedProof),
+        ("low-order", Self::LowOrder),
+        ("promise", Self::Promise),
         ("announce-flood", Self::AnnounceFlood),
         ("impostor", Self::Impostor),
     ];

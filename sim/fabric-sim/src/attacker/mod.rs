@@ -9,6 +9,7 @@ mod announces;
 mod crowd;
 mod frames;
 mod kinds;
+mod low_order;
 mod peer;
 mod player;
 mod plays;

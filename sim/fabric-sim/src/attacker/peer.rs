@@ -3,6 +3,7 @@
 use super::announces::{Flood, Impostor};
 use super::crowd::{Crowd, Unsigned};
 use super::kinds::Conduct;
+use super::low_order::{Weak, WeakSuite};
 use super::script::Script;
 use crate::scenario::Scenario;
 use crate::scenario::resolved::Hostile;
@@ -36,7 +37,7 @@ pub(super) trait Attack {
         io.close(pipe);
     }
     fn received(&mut self, io: &mut Io, pipe: PipeId, bytes: &[u8]);
-    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize;
+    fn fill(&mut self, io: &mut Io, pipe: PipeId, room: &mut [u8]) -> usize;
     /// The victim has said all it had to say.
     fn finished(&mut self, io: &mut Io, pipe: PipeId) {
         io.close(pipe);
@@ -56,6 +57,8 @@ enum Action {
 pub(super) struct Io {
     pub(super) now: Instant,
     pub(super) local: Arc<Local>,
+    /// As whom it can dial besides.
+    guises: Vec<Arc<Local>>,
     /// The port at which this node accepts.
     pub(super) port: u16,
     /// It got further than anybody should: how.
@@ -73,6 +76,7 @@ impl Io {
         Self {
             now: boot.now,
             local: Arc::new(local),
+            guises: Vec::new(),
             port,
             complaint: None,
             is_through: false,
@@ -127,8 +131,18 @@ impl Io {
 
     /// A handshake with `victim`; none when its Noise static is of low order.
     pub(super) fn dial(&mut self, victim: Victim) -> Option<Session> {
+        self.dial_as(&Arc::clone(&self.local), victim)
+    }
+
+    /// The same in one of its guises, in turn.
+    pub(super) fn dial_in_guise(&mut self, turn: usize, victim: Victim) -> Option<Session> {
+        let guise = Arc::clone(self.guises.get(turn % self.guises.len().max(1))?);
+        self.dial_as(&guise, victim)
+    }
+
+    fn dial_as(&mut self, local: &Arc<Local>, victim: Victim) -> Option<Session> {
         let seed = self.random_bytes();
-        Session::dial(self.now, &self.local, victim.device, victim.noise_static, seed, &Limits::default()).ok()
+        Session::dial(self.now, local, victim.device, victim.noise_static, seed, &Limits::default()).ok()
     }
 }
 
@@ -145,6 +159,8 @@ impl HostilePeer {
     pub(crate) fn new(boot: &Boot, part: &Part, hostile: &Hostile, scenario: &Scenario, suite: Arc<dyn Suite>) -> Self {
         let noise = NoiseStatic::new(part.noise_secret.0, suite.noise_public(&part.noise_secret.0));
         let device = DeviceKey::from_seed(&part.device_seed.0);
+        let weak = (hostile.conduct == Conduct::LowOrder).then_some(Weak::ALL).into_iter().flatten();
+        let guises = weak.map(|weak| Arc::new(WeakSuite::local(weak, part, &suite))).collect();
         let suite = match hostile.guise {
             Some(_) => Arc::new(Unsigned(suite)),
             None => suite,
@@ -157,7 +173,7 @@ impl HostilePeer {
         Self {
             attack: attack(hostile.conduct, &others),
             victims,
-            io: Io::new(boot, Local { device, noise, features: 0, suite }, part.port),
+            io: Io { guises, ..Io::new(boot, Local { device, noise, features: 0, suite }, part.port) },
             sending: Vec::new(),
         }
     }
@@ -197,7 +213,9 @@ fn attack(conduct: Conduct, others: &[DeviceId]) -> Box<dyn Attack> {
         | Conduct::Garbage
         | Conduct::Storm
         | Conduct::Hoard
-        | Conduct::ForgedProof => Box::new(Crowd::new(conduct)),
+        | Conduct::ForgedProof
+        | Conduct::LowOrder
+        | Conduct::Promise => Box::new(Crowd::new(conduct)),
         Conduct::OutOfTurn
         | Conduct::BadFrames
         | Conduct::CreditLies
@@ -206,7 +224,8 @@ fn attack(conduct: Conduct, others: &[DeviceId]) -> Box<dyn Attack> {
         | Conduct::FloodWindowUpdate
         | Conduct::FloodOpen
         | Conduct::FloodChurn
-        | Conduct::FloodEmptyData => Box::new(Script::new(conduct)),
+        | Conduct::FloodEmptyData
+        | Conduct::FloodReset => Box::new(Script::new(conduct)),
     }
 }
 
@@ -246,7 +265,7 @@ impl Machine for HostilePeer {
     }
 
     fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
-        self.attack.fill(pipe, room)
+        self.attack.fill(&mut self.io, pipe, room)
     }
 
     fn next_timeout(&self) -> Option<Instant> {

@@ -8,6 +8,8 @@ use fabric::mux::Reject;
 
 /// A stream of this side, the initiator.
 const MINE: u32 = 1;
+/// What a victim grants a stream at first.
+const FIRST_CREDIT: usize = 8_192;
 /// A service that the victim allows.
 const ALLOWED: &str = "echo";
 /// One more than any budget holds, with what a second or two give back.
@@ -60,6 +62,7 @@ pub(super) const fn plays(conduct: Conduct) -> &'static [Play] {
         Conduct::FloodOpen => FLOOD_OPEN,
         Conduct::FloodChurn => FLOOD_CHURN,
         Conduct::FloodEmptyData => FLOOD_EMPTY_DATA,
+        Conduct::FloodReset => FLOOD_RESET,
         _ => &[],
     }
 }
@@ -110,6 +113,7 @@ const BAD_FRAMES: &[Play] = &[
     play("DATA on stream 0", INVALID, |_| at_once(&[data(0, b"x")])),
     play("an empty DATA that ends no message", INVALID, |_| open_then(&[data(MINE, &[])])),
     play("DATA that says to be too long", OVERSIZE, |_| open_then(&[with_length(3, 0, 32_769, MINE, b"x")])),
+    play("DATA that is too long, and whole", OVERSIZE, |_| open_then(&[data(MINE, &[7; 32_769])])),
     play("a payload past the record", OVERSIZE, |_| open_then(&[with_length(3, 0, 100, MINE, b"x")])),
     play("half a header", OVERSIZE, |_| at_once(&[vec![6, 0, 0, 8]])),
 ];
@@ -171,5 +175,22 @@ const FLOOD_EMPTY_DATA: &[Play] = &[
     }),
     play("empty DATA for a closed stream", TOO_MUCH, |_| {
         at_once(&[open(MINE, ALLOWED), rst(MINE, 7), message(MINE, &[]).repeat(FLOOD as usize)])
+    }),
+];
+
+/// As many streams as carry nearly all of a session's window.
+const RESETS: u32 = 200;
+/// As many frames as carry a session's window more than once.
+const LATE: u32 = 100;
+
+/// No victim has read any of it when it is reset: its credit comes back, and nothing besides.
+const FLOOD_RESET: &[Play] = &[
+    play("DATA for a stream that is closed", None, |_| {
+        let late = |number| [open(number, ALLOWED), rst(number, 7), data(number, &[7; 32_768])].concat();
+        (0..LATE).map(|number| late(MINE + 2 * number)).collect()
+    }),
+    play("DATA that is reset before it is read", None, |_| {
+        let churn = |stream| [open(stream, ALLOWED), data(stream, &[7; FIRST_CREDIT - 8]), rst(stream, 7)].concat();
+        (0..RESETS).map(|number| churn(MINE + 2 * number)).collect()
     }),
 ];

@@ -6,7 +6,7 @@ use super::peer::{Attack, Io, Victim};
 use super::plays::{Cue, Play, plays};
 use fabric::mux::Reject;
 use fabric::session::{Received, Session};
-use machine::{Duration, PipeEnd, PipeId};
+use machine::{Duration, Instant, PipeEnd, PipeId};
 use std::collections::VecDeque;
 
 /// Asked after a play that must be borne: who answers is alive.
@@ -15,6 +15,8 @@ const TOKEN: u64 = 0xBAD_C0DE;
 const PAUSE: Duration = Duration::from_millis(50);
 /// A play whose cue does not come is tried again after so long; one that is not answered by then never will be.
 const PATIENCE: Duration = Duration::from_secs(4);
+/// After which it looks again for room for a whole record.
+const ROOM_AGAIN: Duration = Duration::from_millis(1);
 
 /// The session of a play.
 struct Act {
@@ -22,6 +24,8 @@ struct Act {
     session: Session,
     to_send: VecDeque<Vec<u8>>,
     stage: Stage,
+    /// When nothing more is to come of it.
+    over_at: Instant,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +53,8 @@ impl Script {
         let Some(victim) = self.victim else { return };
         let Some(session) = io.dial(victim) else { return };
         let pipe = io.open(victim.addr);
-        self.act = Some(Act { pipe, session, to_send: VecDeque::new(), stage: Stage::Waiting });
+        let over_at = io.now + PATIENCE;
+        self.act = Some(Act { pipe, session, to_send: VecDeque::new(), stage: Stage::Waiting, over_at });
         io.wake_in(PATIENCE);
     }
 
@@ -120,7 +125,10 @@ impl Attack for Script {
     fn woken(&mut self, io: &mut Io) {
         match &self.act {
             None => self.begin_act(io),
-            // Nothing more is to come of it.
+            Some(act) if io.now < act.over_at => {
+                io.want_fill(act.pipe);
+                io.wake_in(act.over_at.saturating_since(io.now));
+            }
             Some(_) if self.play().is_some() => self.end_act(io),
             Some(_) => {}
         }
@@ -142,11 +150,15 @@ impl Attack for Script {
         io.want_fill(pipe);
     }
 
-    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+    fn fill(&mut self, io: &mut Io, pipe: PipeId, room: &mut [u8]) -> usize {
         let Some(act) = self.act.as_mut().filter(|act| act.pipe == pipe) else { return 0 };
         let to_send = &mut act.to_send;
         act.session.fill(room, &mut |space| {
-            let Some(record) = to_send.front().filter(|record| record.len() <= space.len()) else { return 0 };
+            let Some(record) = to_send.front() else { return 0 };
+            if record.len() > space.len() {
+                io.wake_in(ROOM_AGAIN);
+                return 0;
+            }
             let length = record.len();
             space[..length].copy_from_slice(record);
             to_send.pop_front();
@@ -174,7 +186,8 @@ mod tests {
     fn complaint(answer: Heard) -> Option<String> {
         let mut io = Io::testing();
         let (pipe, session) = (PipeId::opened(0), Session::accept(io.now, &io.local, [0; 32], &Limits::default()));
-        let act = Act { pipe, session, to_send: VecDeque::new(), stage: Stage::Playing };
+        let over_at = io.now + PATIENCE;
+        let act = Act { pipe, session, to_send: VecDeque::new(), stage: Stage::Playing, over_at };
         let mut script = Script { plays: OFFENCE, next: 0, victim: None, act: Some(act) };
         script.hear(&mut io, answer);
         assert!(io.is_through);

@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use std::fs::{self, File};
-use std::io::{self, Read, Write};
+use std::io::{self, BufWriter, Read, Write};
 use std::path::Path;
 use std::rc::Rc;
 
@@ -189,13 +189,18 @@ pub(crate) fn misfortunes(run: &Run, scenario: &Scenario) -> Vec<NamedEntry> {
     decisions.map(|entry| NamedEntry::of(entry, scenario)).collect()
 }
 
-/// Writes to a temporary name first, so that the file is whole or not there.
+/// Writes `text` by [`write_by`].
 pub(crate) fn write_whole(path: &Path, text: &str) -> io::Result<()> {
+    write_by(path, |file| file.write_all(text.as_bytes()))
+}
+
+/// Writes to a temporary name first, so that the file is whole or not there.
+pub(crate) fn write_by(path: &Path, write: impl FnOnce(&mut BufWriter<File>) -> io::Result<()>) -> io::Result<()> {
     let mut temporary = path.as_os_str().to_owned();
     temporary.push(".part");
-    let mut file = File::create(&temporary)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_data()?;
+    let mut file = BufWriter::new(File::create(&temporary)?);
+    write(&mut file)?;
+    file.into_inner().map_err(io::IntoInnerError::into_error)?.sync_data()?;
     fs::rename(&temporary, path)
 }
 

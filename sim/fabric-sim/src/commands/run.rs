@@ -1,6 +1,6 @@
 //! `run`: one scenario, one seed, one verdict.
 
-use crate::capsule::{Capsule, write_whole};
+use crate::capsule::{Capsule, write_by, write_whole};
 use crate::capture::{About, KeyLog, PcapFile};
 use crate::cli::{BUILD, Exit, Format, RunArgs};
 use crate::nemesis::{self, Drawn};
@@ -149,13 +149,13 @@ fn run_real(args: &RunArgs, head: &Head, terminal: &Terminal) -> Result<(), Exit
 
 /// Says what came of a run, in every way that was asked for.
 fn report(args: &RunArgs, head: &Head, run: &Run, exit: Exit, told: &Told, terminal: &Terminal) -> Result<(), Exit> {
-    let result = format!("{:#}\n", json::result(head, run, exit));
     if let Some(dir) = &args.out {
-        write_whole(&dir.join("result.json"), &result).map_err(|error| unwritten(dir, &error, terminal))?;
+        let written = write_by(&dir.join("result.json"), |file| json::write(head, run, exit, file));
+        written.map_err(|error| unwritten(dir, &error, terminal))?;
     }
     match args.format {
         Format::Human => terminal.say(&human::summary(head, run, exit, told, terminal)),
-        Format::Json => terminal.result(&result)?,
+        Format::Json => terminal.result_by(|out| json::write(head, run, exit, out))?,
     }
     if args.format == Format::Json && exit != Exit::Held {
         terminal.say(&human::next_steps(head, exit, terminal));

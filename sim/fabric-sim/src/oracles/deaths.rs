@@ -2,11 +2,12 @@
 //! says. Told who is heard, who crashes and which sessions come and go; knows no records.
 //!
 //! Nodes count time by clocks of their own: they run at most half as fast again or half as slow, which the bounds allow for.
-//! A node whose clock leaps, or which stands still, judges nobody by world time, and is not judged by it.
+//! A node whose clock leaps, or which stands still, judges nobody by world time, and is not judged by it; but one that stood
+//! still when it was to judge asks once more before it does.
 
 use super::{Seen, count};
 use crate::scenario::Scenario;
-use crate::scenario::resolved::{NodeId, What};
+use crate::scenario::resolved::{Begin, NodeId, What};
 use machine::Duration;
 use scenario_actor::Observation;
 use sim::Time;
@@ -14,6 +15,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// What a session that drains, and a node that asks once more, may take beyond the time of death.
 const MARGIN: Duration = Duration::from_secs(30);
+
+/// A node that is later than this has stood still, whatever its clock.
+const DUE_MARGIN: Duration = Duration::from_secs(2);
+/// What a peer has at least to answer in: the least difference between the times of death and of the first PING.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
+/// A clock that is off by no more than this, in parts per billion.
+const SKEW_MAX: u32 = 10_000_000;
 
 /// Who had a session, and with whom.
 type Pair = (NodeId, NodeId);
@@ -29,6 +37,8 @@ pub(crate) struct Deaths {
     /// Peers that crashed, and by when sessions with them must be gone.
     overdue_at: BTreeMap<Pair, (Time, Time)>,
     dead_after: BTreeMap<NodeId, Duration>,
+    /// Nodes whose clocks are nearly true: when they stand still.
+    pauses: BTreeMap<NodeId, Vec<(Time, Time)>>,
     judged: u64,
 }
 
@@ -45,6 +55,7 @@ impl Deaths {
             heard: BTreeMap::new(),
             overdue_at: BTreeMap::new(),
             dead_after: BTreeMap::new(),
+            pauses: pauses(scenario),
             judged: 0,
         }
     }
@@ -102,6 +113,7 @@ impl Deaths {
 
     fn judge_death(&mut self, scenario: &Scenario, pair: Pair, up_since: Time, at: Time) -> Result<(), String> {
         let (node, peer) = pair;
+        self.judge_pause(scenario, pair, up_since, at)?;
         let Some(dead_after) = self.dead_after.get(&node).filter(|_| !self.exempt.contains(&node)) else {
             return Ok(());
         };
@@ -113,6 +125,28 @@ impl Deaths {
         }
         let (node, peer) = (scenario.node_name(node), scenario.node_name(peer));
         Err(format!("{node} called {peer} dead after {silent} of silence, not {dead_after}"))
+    }
+
+    /// A node that stood still when its peer was due to be called dead asks it once more (wire contract, 4, Keepalive).
+    fn judge_pause(&mut self, scenario: &Scenario, pair: Pair, up_since: Time, at: Time) -> Result<(), String> {
+        let (node, peer) = pair;
+        let (Some(dead_after), Some(pauses)) = (self.dead_after.get(&node), self.pauses.get(&node)) else {
+            return Ok(());
+        };
+        let last = self.heard.get(&pair).copied().unwrap_or(up_since).max(up_since);
+        let due = last + *dead_after + DUE_MARGIN;
+        // Grace is granted once in a silence.
+        let first = pauses.iter().find(|(_, until)| *until > last);
+        let Some((_, until)) = first.filter(|(from, until)| (*from..*until).contains(&due) && at >= *until) else {
+            return Ok(());
+        };
+        self.judged += 1;
+        let awake = at.since(*until);
+        if awake >= ANSWERED_WITHIN {
+            return Ok(());
+        }
+        let (node, peer) = (scenario.node_name(node), scenario.node_name(peer));
+        Err(format!("{node} called {peer} dead {awake} after it had stood still itself"))
     }
 
     /// Time has come to `at`; the error says which session outlives its peer.
@@ -133,6 +167,28 @@ impl Deaths {
     pub(crate) fn held(&self) -> Option<String> {
         (self.judged > 0).then(|| count(self.judged, "death"))
     }
+}
+
+/// When each node stands still, as planned: of those whose clocks are nearly true.
+fn pauses(scenario: &Scenario) -> BTreeMap<NodeId, Vec<(Time, Time)>> {
+    let mut all: BTreeMap<NodeId, Vec<(Time, Time)>> = BTreeMap::new();
+    let is_turned = |id: NodeId| {
+        let is_off = scenario.nodes[id as usize].clock_skew.0.unsigned_abs() > SKEW_MAX;
+        let turns = |what: &What| matches!(what, What::ClockJump(node, _) | What::ClockRate(node, _) if *node == id);
+        is_off || scenario.faults.iter().any(|fault| turns(&fault.what))
+    };
+    for fault in &scenario.faults {
+        if let (What::Pause(node), Begin::At(from), Some(lasts)) = (&fault.what, fault.begin, fault.lasts)
+            && !is_turned(*node)
+        {
+            let from = Time::from_nanos(from.0);
+            all.entry(*node).or_default().push((from, from + Duration::from_nanos(lasts.0)));
+        }
+    }
+    for pauses in all.values_mut() {
+        pauses.sort_unstable();
+    }
+    all
 }
 
 #[cfg(test)]
@@ -180,6 +236,21 @@ mod tests {
         bench.down(105, "dead").unwrap();
         let mut bench = Bench::new();
         bench.down(2, "Truncated").unwrap();
+    }
+
+    #[test]
+    fn who_stood_still_asks_before_it_judges() {
+        let paused = || {
+            let mut bench = Bench::new();
+            bench.0.pauses.insert(HUB, vec![(Time::from_secs(20), Time::from_secs(60))]);
+            bench.0.exempt.insert(HUB);
+            bench
+        };
+        assert!(paused().down(60, "dead").unwrap_err().contains("hub called phone-1 dead 0s after"));
+        paused().down(90, "dead").unwrap();
+        let mut bench = paused();
+        bench.0.heard(Time::from_secs(19), HUB, PHONE);
+        bench.down(60, "dead").unwrap();
     }
 
     #[test]

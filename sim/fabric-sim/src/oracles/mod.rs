@@ -5,9 +5,15 @@
 mod attacks;
 mod deaths;
 mod delivery;
+mod drains;
+mod duplicates;
 mod judge;
+mod memory;
+mod newest;
 mod order;
+mod places;
 mod policy;
+mod redials;
 mod sessions;
 mod tables;
 mod work;
@@ -19,7 +25,13 @@ use sim::Time;
 
 pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
 pub(crate) use deaths::Deaths;
+pub(crate) use drains::Drains;
+pub(crate) use duplicates::Duplicates;
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict};
+pub(crate) use memory::Memory;
+pub(crate) use newest::Newest;
+pub(crate) use places::Places;
+pub(crate) use redials::Redials;
 
 /// One observation: when, whose, and in which start of that node.
 #[derive(Clone, Debug)]
@@ -63,10 +75,27 @@ pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
 pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
 pub(crate) const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-pub(crate) const TAPPED: [&str; 4] = ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation"];
+pub(crate) const TAPPED: [&str; 5] =
+    ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation", "pings-answered"];
 
 /// Judged by who is heard, and who crashes.
 pub(crate) const DEATHS: &str = "deaths-in-time";
+/// Judged by who ends a session as a duplicate, and who does not.
+pub(crate) const DUPLICATES: &str = "duplicates-judged-once";
+/// Judged by what is opened where.
+pub(crate) const NEWEST: &str = "newest-session-used";
+/// Judged by what nodes want and do nothing for.
+pub(crate) const WANTED: &str = "wanted-sessions-dialled";
+/// Judged by who learns that a session ends.
+pub(crate) const DRAINS: &str = "drains-in-time";
+/// Judged by how long nodes wait.
+pub(crate) const REDIALS: &str = "redials-jittered";
+/// Judged by what is in peer tables.
+pub(crate) const PLACES: &str = "live-peers-kept";
+/// Judged by what nodes keep for what comes in.
+pub(crate) const MEMORY: &str = "memory-follows-bytes";
+/// The checks that nodes are looked into for.
+pub(crate) const LOOKED: [&str; 8] = [DUPLICATES, NEWEST, DRAINS, WANTED, REDIALS, PLACES, MEMORY, TABLES_BOUNDED];
 
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";
@@ -105,7 +134,47 @@ pub(crate) const ALWAYS: &[Known] = &[
     },
     Known {
         name: "no-starvation",
-        promise: "A class that has something to send gets its turn, whatever more urgent ones send.",
+        promise: "A class that has something to send gets its turn, whatever more urgent ones send; so does a stream of it.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "pings-answered",
+        promise: "Every PING is answered, ahead of all data.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: DUPLICATES,
+        promise: "Of several sessions with one device one side alone ends all but the newest, and at once.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: NEWEST,
+        promise: "Streams are opened on the newest session with a device only.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: WANTED,
+        promise: "A node that wants a session dials for it, or will, as long as it knows where.",
+        build: || Box::new(judge::Engine("nobody was forgotten")),
+    },
+    Known {
+        name: DRAINS,
+        promise: "A session that its peer ends in order is over within the time to drain.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: PLACES,
+        promise: "No device leaves the peer table while a session with it is up.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: MEMORY,
+        promise: "No node keeps more memory for what a peer sends than twice what has come of it.",
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: REDIALS,
+        promise: "A lost peer is dialled again after a wait that chance has a part in, and that is never too long.",
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {

@@ -5,6 +5,7 @@ use super::story::{Moment, moments};
 use super::{Head, Told};
 use crate::cli::Exit;
 use crate::oracles::{self, Kind, Outcome, Verdict, count, grouped};
+use crate::scenario::Scenario;
 use crate::scenario::units::Bytes;
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::World;
@@ -17,13 +18,22 @@ const TIMELINE_LAST: usize = 8;
 /// The last events before a failure.
 const TAIL_SHOWN: usize = 12;
 
+/// `200 nodes in 10 sites`.
+fn nodes_and_sites(scenario: &Scenario) -> String {
+    let nodes = count(scenario.nodes.len() as u64, "node");
+    match scenario.sites.len() as u64 {
+        0 => nodes,
+        sites => format!("{nodes} in {}", count(sites, "site")),
+    }
+}
+
 /// What is said before the run.
 pub(crate) fn head(head: &Head, terminal: &Terminal) -> String {
     let scenario = &head.scenario;
     let name = terminal.paint(Paint::Bold, &scenario.name);
     let hash = terminal.paint(Paint::Dim, &head.hash);
     let facts = [
-        count(scenario.nodes.len() as u64, "node"),
+        nodes_and_sites(scenario),
         count(scenario.work.len() as u64, "piece") + " of work",
         count(scenario.faults.len() as u64, "planned fault"),
         match head.world {
@@ -282,6 +292,6 @@ mod tests {
             }
         });
         let text = report(100, Exit::Held, &run);
-        assert!(text.contains("...  82 more") && text.lines().count() < 60, "{text}");
+        assert!(text.contains("...  82 more") && text.lines().count() < 70, "{text}");
     }
 }

@@ -8,42 +8,111 @@ use crate::oracles::{Outcome, Seen, Verdict};
 use crate::scenario::Scenario;
 use crate::worlds::sim::Run;
 use fabric::probe::Probe;
+use scenario_actor::Observation;
+use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
+use std::io::{self, Write};
 
 /// The version of this format.
 const SCHEMA: u32 = 1;
 
-pub(crate) fn result(head: &Head, run: &Run, exit: Exit) -> Value {
-    json!({
-        "schema": SCHEMA,
-        "scenario": head.scenario.name,
-        "scenario_hash": head.hash,
-        "seed": head.seed,
-        "build": head.build,
-        "mode": head.mode.to_string(),
-        "suite": head.suite.to_string(),
-        "world": head.world.to_string(),
-        "drawn": drawn(head),
-        "verdict": verdict(exit),
-        "virtual_ns": run.ended.as_nanos(),
-        "events": run.events,
-        "trace_hash": trace_hash(head, run),
-        "faults": faults(run),
-        "checks": run.verdicts.iter().map(check).collect::<Vec<_>>(),
-        "probes": run.probes.iter().map(Probe::label).collect::<Vec<_>>(),
-        "totals": {
-            "nodes": head.scenario.nodes.len(),
-            "sessions_up": run.totals.sessions_up,
-            "sessions_down": run.totals.sessions_down,
-            "streams": run.totals.tries,
-            "streams_failed": run.totals.tries_failed,
-            "messages": run.totals.messages,
-            "message_bytes": run.totals.bytes,
-            "observations": run.totals.observations,
+/// The whole object, its keys in the order in which they are written.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: u32,
+    scenario: &'a str,
+    scenario_hash: &'a str,
+    seed: u64,
+    build: &'a str,
+    mode: String,
+    suite: String,
+    world: String,
+    drawn: Value,
+    verdict: &'static str,
+    virtual_ns: u64,
+    events: u64,
+    trace_hash: Option<String>,
+    faults: Value,
+    checks: Vec<Value>,
+    probes: Vec<&'static str>,
+    totals: Totals,
+    observations: Observations<'a>,
+    observations_omitted: u64,
+}
+
+#[derive(Serialize)]
+struct Totals {
+    nodes: usize,
+    sessions_up: u64,
+    sessions_down: u64,
+    streams: u64,
+    streams_failed: u64,
+    messages: u64,
+    message_bytes: u64,
+    observations: u64,
+}
+
+/// Each is made as it is written: of a large run there are a hundred thousand.
+struct Observations<'a> {
+    seen: &'a [Seen],
+    scenario: &'a Scenario,
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    at_ns: u64,
+    node: &'a str,
+    incarnation: u64,
+    stable: bool,
+    what: &'a Observation,
+}
+
+impl Serialize for Observations<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.seen.iter().map(|seen| One {
+            at_ns: seen.at.as_nanos(),
+            node: self.scenario.node_name(seen.node),
+            incarnation: seen.incarnation,
+            stable: seen.what.is_stable(),
+            what: &seen.what,
+        }))
+    }
+}
+
+/// Writes the result of a run. All of it is never in memory at once.
+pub(crate) fn write(head: &Head, run: &Run, exit: Exit, mut out: impl Write) -> io::Result<()> {
+    let report = Report {
+        schema: SCHEMA,
+        scenario: &head.scenario.name,
+        scenario_hash: &head.hash,
+        seed: head.seed,
+        build: head.build,
+        mode: head.mode.to_string(),
+        suite: head.suite.to_string(),
+        world: head.world.to_string(),
+        drawn: drawn(head),
+        verdict: verdict(exit),
+        virtual_ns: run.ended.as_nanos(),
+        events: run.events,
+        trace_hash: trace_hash(head, run),
+        faults: faults(run),
+        checks: run.verdicts.iter().map(check).collect(),
+        probes: run.probes.iter().map(Probe::label).collect(),
+        totals: Totals {
+            nodes: head.scenario.nodes.len(),
+            sessions_up: run.totals.sessions_up,
+            sessions_down: run.totals.sessions_down,
+            streams: run.totals.tries,
+            streams_failed: run.totals.tries_failed,
+            messages: run.totals.messages,
+            message_bytes: run.totals.bytes,
+            observations: run.totals.observations,
         },
-        "observations": run.seen.iter().map(|seen| observation(seen, &head.scenario)).collect::<Vec<_>>(),
-        "observations_omitted": run.totals.omitted,
-    })
+        observations: Observations { seen: &run.seen, scenario: &head.scenario },
+        observations_omitted: run.totals.omitted,
+    };
+    serde_json::to_writer_pretty(&mut out, &report)?;
+    out.write_all(b"\n")
 }
 
 /// Nothing of the real world has a trace.
@@ -86,14 +155,4 @@ fn check(verdict: &Verdict) -> Value {
     }
     check.insert("detail".into(), detail.as_str().into());
     Value::Object(check)
-}
-
-fn observation(seen: &Seen, scenario: &Scenario) -> Value {
-    json!({
-        "at_ns": seen.at.as_nanos(),
-        "node": scenario.node_name(seen.node),
-        "incarnation": seen.incarnation,
-        "stable": seen.what.is_stable(),
-        "what": seen.what,
-    })
 }

@@ -22,6 +22,9 @@ section! {
         stop_at: At<Nanos>,
         /// Where it runs: `sim`, the simulator, and `tcp`, real processes and sockets. Only `sim` unless said.
         worlds: Vec<At<String>>,
+        /// Network segments, by name. A node's announces reach its own sites and no other. Without any, all nodes share one
+        /// network; with some, each node says where it is.
+        sites: Named<SiteSection>,
         /// The devices, by name.
         #[schemars(required)]
         nodes: Named<NodeSection>,
@@ -46,10 +49,23 @@ section! {
 }
 
 section! {
+    /// A network segment, or several of a kind.
+    SiteSection {
+        /// How many: `shop` with a count of 2 is `shop-1` and `shop-2`. Without it there is one, called `shop`.
+        count: At<u32>,
+    }
+}
+
+section! {
     /// One device, or several of a kind.
     NodeSection {
         /// How many: `phone` with a count of 2 is `phone-1` and `phone-2`. Without it there is one, called `phone`.
         count: At<u32>,
+        /// The sites that it is in, all at once. In no site, `[]`, it neither hears nor is heard.
+        sites: Vec<At<String>>,
+        /// Makes the table stand for as many such devices in each of these sites: `hub` is then `shop-1-hub`, `shop-2-hub`
+        /// and so on. In `allow`, `trusts`, `attacks`, and in `open` of its work, `{site}` is the name of its site.
+        each_site: At<String>,
         /// Services it serves: `echo` sends every message back, any other takes messages: `slow` reads 8 KiB ten times a
         /// second, `unread` nothing.
         serves: Vec<At<String>>,

@@ -9,15 +9,22 @@ use scenario_actor::{Expect, MarkKind};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::io;
 
 /// A node's place in name order.
 pub(crate) type NodeId = u32;
+
+/// A site's place among all of them.
+pub(crate) type SiteId = u32;
 
 /// All of a scenario but the seed.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) stop_at: Nanos,
+    /// The names of the network segments, if nodes do not share one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) sites: Vec<String>,
     /// Sorted by name.
     pub(crate) nodes: Vec<Node>,
     pub(crate) link: Link,
@@ -39,6 +46,9 @@ pub(crate) struct Scenario {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct Node {
     pub(crate) name: String,
+    /// The places of its sites in [`Scenario::sites`], in order; `None` where all share one network.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) sites: Option<Vec<SiteId>>,
     pub(crate) starts_at: Nanos,
     pub(crate) clock_offset: Nanos,
     pub(crate) clock_skew: Skew,
@@ -70,11 +80,22 @@ pub(crate) struct Attacker {
     pub(crate) until: Option<Nanos>,
 }
 
+impl Node {
+    /// Whether the two hear each other's announces: others never talk.
+    pub(crate) fn meets(&self, other: &Self) -> bool {
+        match (&self.sites, &other.sites) {
+            (Some(mine), Some(its)) => mine.iter().any(|site| its.binary_search(site).is_ok()),
+            _ => true,
+        }
+    }
+}
+
 impl Attacker {
-    /// The links that are his.
-    pub(crate) fn links(&self) -> impl Iterator<Item = (NodeId, NodeId)> {
+    /// The links that are his, of nodes that talk.
+    pub(crate) fn links(&self, nodes: &[Node]) -> impl Iterator<Item = (NodeId, NodeId)> {
         let [one, other] = &self.between;
-        one.iter().flat_map(move |a| other.iter().map(move |b| (*a, *b)))
+        let all = one.iter().flat_map(move |a| other.iter().map(move |b| (*a, *b)));
+        all.filter(|(a, b)| nodes[*a as usize].meets(&nodes[*b as usize]))
     }
 }
 
@@ -221,6 +242,20 @@ impl Default for Pipes {
     }
 }
 
+/// What is written here is hashed, and not kept.
+struct Hashing<'a>(&'a mut Sha256);
+
+impl io::Write for Hashing<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
 impl Scenario {
     /// The first 16 hex digits of the SHA-256 of all that the scenario says: formatting and comments do not count.
     pub(crate) fn hash(&self) -> String {
@@ -228,10 +263,9 @@ impl Scenario {
         let links: Vec<_> = self.links.iter().collect();
         let rest = Self { links: BTreeMap::new(), ..self.clone() };
         let mut hasher = Sha256::new();
-        for part in [serde_json::to_vec(&rest), serde_json::to_vec(&links)] {
-            // Plain data of our own always has a JSON form; were it not so, hashes would all be one and tests fail.
-            hasher.update(part.unwrap_or_default());
-        }
+        // Plain data of our own always has a JSON form, and a hasher takes all of it.
+        let _ = serde_json::to_writer(Hashing(&mut hasher), &rest);
+        let _ = serde_json::to_writer(Hashing(&mut hasher), &links);
         let digest = hasher.finalize();
         let first = digest.iter().take(8).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
         format!("{first:016x}")
@@ -244,7 +278,8 @@ impl Scenario {
 
     /// What the node of this name does, if it is hostile.
     pub(crate) fn hostile(&self, name: &str) -> Option<&Hostile> {
-        self.nodes.iter().find(|node| node.name == name)?.hostile.as_ref()
+        let place = self.nodes.binary_search_by(|node| node.name.as_str().cmp(name)).ok()?;
+        self.nodes[place].hostile.as_ref()
     }
 
     /// Whether anybody here does not keep to the rules.

@@ -44,6 +44,7 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     let Scenario {
         name,
         stop_at,
+        sites,
         nodes,
         link,
         links,
@@ -61,6 +62,10 @@ pub(crate) fn json(scenario: &Scenario) -> Value {
     file.put("schema", 1);
     file.put("name", name.as_str());
     file.put("stop_at", stop_at.to_string());
+    if !sites.is_empty() {
+        let plain = |name: &String| (name.clone(), Value::Object(Map::new()));
+        file.put("sites", sites.iter().map(plain).collect::<Map<_, _>>());
+    }
     file.put("nodes", nodes.iter().map(|each| (each.name.clone(), node(each, scenario))).collect::<Map<_, _>>());
     let mut all = Table::default();
     all.table("default", changes(link, &Link::default()));
@@ -103,8 +108,11 @@ fn direction(scenario: &Scenario, from: NodeId, to: NodeId) -> String {
 }
 
 fn node(node: &Node, scenario: &Scenario) -> Value {
-    let Node { name: _, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts, hostile } = node;
+    let Node { name: _, sites, starts_at, clock_offset, clock_skew, disk, serves, allow, trusts, hostile } = node;
     let mut table = Table::default();
+    if let Some(sites) = sites {
+        table.put("sites", sites.iter().map(|site| scenario.sites[*site as usize].as_str()).collect::<Vec<_>>());
+    }
     if !serves.is_empty() {
         table.put("serves", serves.clone());
     }
@@ -308,7 +316,7 @@ fn is_table(value: &Value) -> bool {
 
 fn section(text: &mut String, key: &str, value: &Value) {
     match value {
-        Value::Object(group) if ["nodes", "links", "attackers"].contains(&key) => {
+        Value::Object(group) if ["sites", "nodes", "links", "attackers"].contains(&key) => {
             for (name, table) in group {
                 let _ = write!(text, "\n[{key}.{}]\n", quoted_key(name));
                 table.as_object().into_iter().flatten().for_each(|(key, value)| line(text, key, value));

@@ -1,7 +1,7 @@
 //! Takes things out of a resolved scenario, and mends all that names them.
 
 use crate::scenario::Scenario;
-use crate::scenario::resolved::{Begin, Fault, NodeId, What};
+use crate::scenario::resolved::{Begin, Fault, NodeId, SiteId, What};
 
 /// Only the nodes at these places, in order; with the others go their links, their work and the faults that strike them.
 pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
@@ -11,6 +11,7 @@ pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
         node.allow = node.allow.iter().filter_map(|(peer, service)| Some((new(*peer)?, service.clone()))).collect();
         node.trusts = node.trusts.as_ref().map(|trusts| trusts.iter().filter_map(|peer| new(*peer)).collect());
     }
+    close_sites(scenario);
     for hostile in scenario.nodes.iter_mut().filter_map(|node| node.hostile.as_mut()) {
         hostile.victims = hostile.victims.iter().filter_map(|victim| new(*victim)).collect();
         hostile.guise = hostile.guise.and_then(new);
@@ -35,6 +36,19 @@ pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
     scenario.faults.retain_mut(|fault| {
         !matches!(fault.begin, Begin::Mark(mark) if !waits[mark as usize]) && mend(&mut fault.what, new)
     });
+}
+
+/// Takes out the sites in which nobody is left to hear anybody.
+fn close_sites(scenario: &mut Scenario) {
+    let mut members = vec![0_u32; scenario.sites.len()];
+    for site in scenario.nodes.iter().filter_map(|node| node.sites.as_ref()).flatten() {
+        members[*site as usize] += 1;
+    }
+    let open: Vec<SiteId> = (0..).zip(&members).filter(|(_, members)| **members > 1).map(|(site, _)| site).collect();
+    for sites in scenario.nodes.iter_mut().filter_map(|node| node.sites.as_mut()) {
+        *sites = sites.iter().filter_map(|site| open.binary_search(site).ok()).map(|place| place as SiteId).collect();
+    }
+    scenario.sites = open.into_iter().map(|site| scenario.sites[site as usize].clone()).collect();
 }
 
 /// Gives the nodes of a fault their new places. False when nothing is left that it could strike.
@@ -71,4 +85,31 @@ pub(super) fn smaller_sides(fault: &Fault) -> Vec<Fault> {
     let of_from = halves(from).into_iter().map(|side| partition(side, to.clone()));
     let of_to = halves(to).into_iter().map(|side| partition(from.clone(), side));
     of_from.chain(of_to).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn sites_in_which_nobody_is_left_to_hear_anybody_go() {
+        let mut scenario = crate::scenario::load(Path::new("../../scenarios/two-homes.toml"), &[]).unwrap();
+        let names = ["courier", "home-1-hub", "home-2-hub", "home-2-phone-1"];
+        let is_kept = |node: &NodeId| names.contains(&scenario.node_name(*node));
+        let kept: Vec<_> = (0..scenario.nodes.len() as NodeId).filter(is_kept).collect();
+        keep_nodes(&mut scenario, &kept);
+        assert_eq!(scenario.sites, ["home-1", "home-2"]);
+        let sites = |scenario: &Scenario| -> Vec<_> {
+            scenario.nodes.iter().map(|node| node.sites.clone().expect("nodes are in sites")).collect()
+        };
+        assert_eq!(sites(&scenario), [vec![0, 1], vec![0], vec![1], vec![1]]);
+        keep_nodes(&mut scenario, &[1, 2, 3]);
+        assert_eq!(
+            (scenario.sites.as_slice(), sites(&scenario)),
+            (["home-2".to_owned()].as_slice(), vec![vec![], vec![0], vec![0]])
+        );
+        let written = crate::scenario::to_json(&scenario).to_string();
+        assert_eq!(crate::scenario::from_json(&written).map(|read| read.hash()).ok(), Some(scenario.hash()));
+    }
 }

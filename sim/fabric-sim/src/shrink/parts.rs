@@ -54,6 +54,7 @@ impl Search<'_> {
         self.named("attackers", Self::attackers);
         self.named("work", Self::work);
         self.named("nodes", Self::nodes);
+        self.named("sites", Self::sites);
         self.named("links", Self::links);
         self.named("pipes and disks", Self::nature);
         self.named("policies", Self::policies);
@@ -135,6 +136,16 @@ impl Search<'_> {
                 keep_nodes(scenario, &kept);
             })
         });
+    }
+
+    /// All on one network.
+    fn sites(&mut self) {
+        if !self.best.scenario.sites.is_empty() {
+            self.change(|scenario| {
+                scenario.sites.clear();
+                scenario.nodes.iter_mut().for_each(|node| node.sites = None);
+            });
+        }
     }
 
     fn links(&mut self) {

@@ -1,11 +1,12 @@
-//! One side's books of one session's credit, kept from the frames that pass its ciphers (wire contract, 4, "Credit").
+//! One side's books of one session, kept from the frames that pass its ciphers: its credit (wire contract, 4, "Credit"), and
+//! what [`answers`](super::answers), [`growth`](super::growth) and [`turns`](super::turns) judge.
 
+use super::answers::Answers;
 use super::frames::{Frame, decode};
+use super::growth::{Growth, SESSION_WINDOW};
 use super::turns::Turns;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What each side may send before anything is said about it.
-const SESSION_CREDIT: u64 = 1024 * 1024;
 /// What a DATA frame costs beyond its payload.
 const HEADER: u64 = 8;
 /// Windows end here.
@@ -33,7 +34,7 @@ struct Direction {
 
 impl Direction {
     fn new() -> Self {
-        Self { session: Account { granted: SESSION_CREDIT, used: 0 }, streams: BTreeMap::new() }
+        Self { session: Account { granted: SESSION_WINDOW, used: 0 }, streams: BTreeMap::new() }
     }
 
     fn grant(&mut self, stream: u32, credit: u32) {
@@ -66,6 +67,8 @@ pub(super) struct Books {
     /// Streams whose incoming half is over: what comes in for them is dropped.
     ended: BTreeSet<u32>,
     turns: Turns,
+    answers: Answers,
+    growth: Growth,
 }
 
 /// Which promise a record breaks, and how.
@@ -73,6 +76,7 @@ pub(super) struct Books {
 pub(super) enum Fault {
     Credit(String),
     Starved(String),
+    Unanswered(String),
 }
 
 impl From<&str> for Fault {
@@ -89,7 +93,14 @@ impl From<String> for Fault {
 
 impl Books {
     pub(super) fn new() -> Self {
-        Self { sending: Direction::new(), receiving: Direction::new(), ended: BTreeSet::new(), turns: Turns::default() }
+        Self {
+            sending: Direction::new(),
+            receiving: Direction::new(),
+            ended: BTreeSet::new(),
+            turns: Turns::default(),
+            answers: Answers::default(),
+            growth: Growth::new(),
+        }
     }
 
     /// This side has sealed a record.
@@ -98,10 +109,12 @@ impl Books {
             match frame.ok_or("a sealed record holds no frames of the contract")? {
                 Frame::Open { stream, credit, priority } => {
                     self.turns.opened(stream, priority);
+                    self.growth.opens(stream, credit);
                     self.receiving.grant(stream, credit);
                     self.judge_grants(stream)?;
                 }
                 Frame::OpenAck { stream, credit } => {
+                    self.growth.opens(stream, credit);
                     self.receiving.grant(stream, credit);
                     self.judge_grants(stream)?;
                 }
@@ -109,28 +122,35 @@ impl Books {
                     if !self.ended.contains(&stream) {
                         self.receiving.grant(stream, delta);
                     }
+                    if stream == 0 {
+                        self.growth.grants(self.receiving.session.unused());
+                    }
                     self.judge_grants(stream)?;
                 }
                 Frame::Data { stream, bytes, ends_message } => {
                     self.sending.spend(stream, bytes);
                     self.judge_sent(stream)?;
+                    self.growth.judge()?;
+                    self.answers.sent(stream).map_err(Fault::Unanswered)?;
                     let sending = &self.sending;
                     let has_credit = |stream| sending.can_send(stream);
                     self.turns.sent(stream, ends_message, has_credit).map_err(Fault::Starved)?;
                 }
-                Frame::Reset { stream } => {
+                Frame::Reset { stream } => self.reset(stream),
+                Frame::Close { stream } => {
                     self.turns.ended(stream);
-                    self.end(stream);
+                    self.answers.sent(stream).map_err(Fault::Unanswered)?;
                 }
-                Frame::Close { stream } => self.turns.ended(stream),
-                Frame::Other => {}
+                Frame::Pong { token } => self.answers.answered(token).map_err(Fault::Unanswered)?,
+                Frame::Ping { .. } | Frame::SessionClose { .. } => {}
             }
         }
         Ok(())
     }
 
-    /// This side has opened a record of the peer's.
-    pub(super) fn opened(&mut self, record: &[u8]) {
+    /// This side has opened a record of the peer's. The code with which that ends the session, if it does.
+    pub(super) fn opened(&mut self, record: &[u8]) -> Option<u32> {
+        let mut code = None;
         for frame in decode(record) {
             match frame {
                 Some(Frame::Open { stream, credit, priority }) => {
@@ -141,25 +161,30 @@ impl Books {
                 Some(Frame::WindowUpdate { stream, delta }) => self.sending.grant(stream, delta),
                 Some(Frame::Data { stream, bytes, .. }) => {
                     self.receiving.spend(stream, bytes);
+                    self.growth.takes(stream, u64::from(bytes) + HEADER);
                     if self.ended.contains(&stream) {
                         self.receiving.streams.remove(&stream);
                     }
                 }
-                Some(Frame::Reset { stream }) => {
-                    self.turns.ended(stream);
-                    self.end(stream);
-                }
+                Some(Frame::Reset { stream }) => self.reset(stream),
                 Some(Frame::Close { stream }) => self.end(stream),
-                Some(Frame::Other) | None => {}
+                Some(Frame::Ping { token }) => self.answers.asked(token),
+                Some(Frame::SessionClose { code: given }) => code = code.or(Some(given)),
+                Some(Frame::Pong { .. }) | None => {}
             }
         }
+        code
+    }
+
+    fn reset(&mut self, stream: u32) {
+        self.turns.ended(stream);
+        self.growth.resets(stream);
+        self.end(stream);
     }
 
     fn end(&mut self, stream: u32) {
-        if stream != 0 {
-            self.ended.insert(stream);
-            self.receiving.streams.remove(&stream);
-        }
+        self.ended.insert(stream);
+        self.receiving.streams.remove(&stream);
     }
 
     fn judge_sent(&self, stream: u32) -> Result<(), String> {
@@ -187,9 +212,10 @@ impl Books {
 
     /// At the end of a run: with no stream left to send on, all but what waits for half of it to be due has come back
     /// (a quarter, unless small frames make updates dear).
-    pub(super) fn conclude(&self) -> Result<(), String> {
+    pub(super) fn conclude(&mut self) -> Result<(), String> {
+        self.growth.judge()?;
         let unused = self.receiving.session.unused();
-        if self.receiving.streams.is_empty() && unused < SESSION_CREDIT / 2 {
+        if self.receiving.streams.is_empty() && unused < SESSION_WINDOW / 2 {
             return Err(format!("{unused} bytes of session credit are left although no stream is open"));
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! A decoder of mux frames that shares nothing with the core's (wire contract, 4): what oracles read records with.
 
-/// One frame, as far as credit is concerned.
+/// One frame, as far as oracles look into it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Frame {
     Open { stream: u32, credit: u32, priority: u8 },
@@ -9,7 +9,9 @@ pub(super) enum Frame {
     WindowUpdate { stream: u32, delta: u32 },
     Reset { stream: u32 },
     Close { stream: u32 },
-    Other,
+    SessionClose { code: u32 },
+    Ping { token: u64 },
+    Pong { token: u64 },
 }
 
 /// The frames of a record; `None` in place of the first that is cut or of no known kind.
@@ -32,13 +34,16 @@ fn first(record: &[u8]) -> Option<(Frame, &[u8])> {
     let stream = u32::from_be_bytes([header[4], header[5], header[6], header[7]]);
     let (payload, rest) = rest.split_at_checked(length)?;
     let number = || Some(u32::from_be_bytes(*payload.first_chunk()?));
+    let token = || Some(u64::from_be_bytes(*payload.first_chunk()?));
     let frame = match header[0] {
         1 => Frame::Open { stream, credit: number()?, priority: header[1] },
         2 => Frame::OpenAck { stream, credit: number()? },
         3 => Frame::Data { stream, bytes: length as u32, ends_message: header[1] & 1 != 0 },
         4 => Frame::WindowUpdate { stream, delta: number()? },
         5 => Frame::Reset { stream },
-        6 | 7 => Frame::Other,
+        6 => Frame::Ping { token: token()? },
+        7 => Frame::Pong { token: token()? },
+        8 if stream == 0 => Frame::SessionClose { code: number()? },
         8 => Frame::Close { stream },
         _ => return None,
     };

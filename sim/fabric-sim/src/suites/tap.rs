@@ -17,6 +17,7 @@ const CREDIT: &str = "credit-conserved";
 const NONCES: &str = "nonces-unique";
 const CLEAR: &str = "never-in-the-clear";
 const STARVATION: &str = "no-starvation";
+const PINGS: &str = "pings-answered";
 
 /// What one start of a node is called in a tap.
 pub(crate) fn start_label(node: &str, incarnation: u64) -> String {
@@ -47,6 +48,8 @@ struct Log {
     sealers: BTreeMap<u64, Arc<str>>,
     /// Since it was last asked.
     heard: Vec<Heard>,
+    /// Likewise, those that end their session, and by which code.
+    closes: Vec<(Heard, u32)>,
     sealed: Sealed,
     records: u64,
     broken: Option<Broken>,
@@ -87,6 +90,11 @@ impl Tap {
         core::mem::take(&mut self.lock().heard)
     }
 
+    /// Of the records that were opened since this was last asked, those that end their session, and by which code.
+    pub(crate) fn take_closes(&self) -> Vec<(Heard, u32)> {
+        core::mem::take(&mut self.lock().closes)
+    }
+
     /// `node` puts bytes on the wire.
     pub(crate) fn crosses(&self, node: &str, wire: &[u8]) {
         let mut log = self.lock();
@@ -103,8 +111,8 @@ impl Tap {
 
     /// At the end of a run: what of the credit rules can only be judged then.
     pub(crate) fn conclude(&self) -> Option<Broken> {
-        let log = self.lock();
-        let all = log.nodes.iter().flat_map(|(name, node)| node.books.values().map(move |books| (name, books)));
+        let mut log = self.lock();
+        let all = log.nodes.iter_mut().flat_map(|(name, node)| node.books.values_mut().map(move |books| (name, books)));
         let mut broken = all.filter_map(|(name, books)| Some((name, books.conclude().err()?)));
         broken.next().map(|(name, how)| (CREDIT, format!("{name}: {how}")))
     }
@@ -149,17 +157,17 @@ impl Log {
             Ok(()) => return,
             Err(Fault::Credit(how)) => (CREDIT, how),
             Err(Fault::Starved(how)) => (STARVATION, how),
+            Err(Fault::Unanswered(how)) => (PINGS, how),
         };
         self.broken.get_or_insert_with(|| (check, format!("{node}: {how}")));
     }
 
     fn opened(&mut self, node: &Arc<str>, key: u64, record: &[u8]) {
-        if let Some(sealer) = self.sealers.get(&key) {
-            self.heard.push((Arc::clone(node), Arc::clone(sealer)));
-        }
-        if let Some(books) = self.books(node, key, 1) {
-            books.opened(record);
-        }
+        let code = self.books(node, key, 1).and_then(|books| books.opened(record));
+        let Some(sealer) = self.sealers.get(&key) else { return };
+        let heard = (Arc::clone(node), Arc::clone(sealer));
+        self.closes.extend(code.map(|code| (heard.clone(), code)));
+        self.heard.push(heard);
     }
 
     /// The books of the session whose sealing cipher was made `before` this one.

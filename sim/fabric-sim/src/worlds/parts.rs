@@ -1,7 +1,7 @@
 //! What each node is told: its part of the scenario, with keys that the seed decides.
 
 use crate::scenario::Scenario;
-use crate::scenario::resolved::NodeId;
+use crate::scenario::resolved::{NodeId, SiteId};
 use fabric::identity::DeviceKey;
 use rand_chacha::rand_core::Rng;
 use scenario_actor::{Allow, Bytes32, Directory, Mark, Part, Peer, Work};
@@ -36,6 +36,10 @@ pub(crate) struct Parts {
     scenario: Rc<Scenario>,
     seed: u64,
     directory: Directory,
+    /// The places of all work, by who does it.
+    work: Vec<u32>,
+    /// By site: who is in it.
+    members: Vec<Vec<NodeId>>,
 }
 
 impl Parts {
@@ -44,7 +48,13 @@ impl Parts {
         let peer = |(name, key): (&String, &DeviceKey)| Peer { name: name.clone(), device: device(key) };
         let names = scenario.nodes.iter().map(|node| &node.name);
         let directory = Directory::new(names.zip(&*keys.all).map(peer).collect());
-        Self { scenario, seed, directory }
+        let mut work: Vec<u32> = (0..scenario.work.len() as u32).collect();
+        work.sort_by_key(|id| scenario.work[*id as usize].from);
+        let mut members = vec![Vec::new(); scenario.sites.len()];
+        for (id, node) in (0..).zip(&scenario.nodes) {
+            node.sites.iter().flatten().for_each(|site| members[*site as usize].push(id));
+        }
+        Self { scenario, seed, directory, work, members }
     }
 
     /// What `node` is told.
@@ -76,8 +86,22 @@ impl Parts {
     }
 
     fn trusts(&self, me: NodeId) -> Option<Vec<String>> {
-        let trusted = self.scenario.nodes[me as usize].trusts.as_ref()?;
+        let node = &self.scenario.nodes[me as usize];
+        let trusted = match (&node.trusts, &node.sites) {
+            (Some(trusts), _) => trusts.clone(),
+            // Of nodes everywhere most never hear of it, and a list of all of them, for each, is as long as its square.
+            (None, Some(sites)) => self.heard(sites),
+            (None, None) => return None,
+        };
         Some(trusted.iter().filter(|id| **id != me).map(|id| self.name(*id)).collect())
+    }
+
+    /// Who is in any of these sites.
+    fn heard(&self, sites: &[SiteId]) -> Vec<NodeId> {
+        let mut heard: Vec<_> = sites.iter().flat_map(|site| &self.members[*site as usize]).copied().collect();
+        heard.sort_unstable();
+        heard.dedup();
+        heard
     }
 
     fn allow(&self, peer: NodeId, service: &str) -> Allow {
@@ -85,8 +109,11 @@ impl Parts {
     }
 
     fn work(&self, me: NodeId) -> Vec<Work> {
-        let mine = (0..).zip(&self.scenario.work).filter(|(_, work)| work.from == me);
+        let from = |id: &u32| self.scenario.work[*id as usize].from;
+        let first = self.work.partition_point(|id| from(id) < me);
+        let mine = self.work[first..].iter().take_while(|id| from(id) == me);
         let mut all: Vec<_> = mine
+            .map(|id| (*id, &self.scenario.work[*id as usize]))
             .map(|(id, work)| Work {
                 id,
                 at_nanos: work.at.0,
@@ -118,6 +145,17 @@ fn secret(seed: u64, purpose: &str, name: &str) -> [u8; 32] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_trusts_everybody_is_told_of_those_whom_it_can_hear() {
+        let scenario = crate::scenario::load(std::path::Path::new("../../scenarios/two-homes.toml"), &[]).unwrap();
+        let scenario = Rc::new(scenario);
+        let parts = Parts::new(Rc::clone(&scenario), 5, &Keys::new(&scenario, 5));
+        let of = |name: &str| scenario.nodes.iter().position(|node| node.name == name).unwrap() as NodeId;
+        let trusts = |name: &str| parts.of(of(name)).trusts.unwrap().join(" ");
+        assert_eq!(trusts("home-2-phone-1"), "courier home-2-hub home-2-phone-2");
+        assert_eq!(trusts("courier").split(' ').count(), 6);
+    }
 
     /// `tests/secrets.rs` looks for these in all that a run leaves behind.
     #[test]

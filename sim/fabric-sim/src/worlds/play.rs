@@ -7,7 +7,7 @@ use crate::attacker::Player;
 use crate::nemesis::{Drawn, Limits};
 use crate::scenario::Scenario;
 use crate::stack;
-use crate::suites::{ModelSuite, Tap, start_label};
+use crate::suites::{ModelSuite, Remembering, Tap, start_label};
 use ::sim::Contender;
 use clap::ValueEnum;
 use core::fmt;
@@ -93,7 +93,10 @@ pub(crate) fn nodes(
     tap: &Tap,
     keys: Option<Keys>,
 ) -> impl Fn(Boot, Part) -> Player + 'static {
-    let inner = suite.suite();
+    let inner = match suite {
+        SuiteKind::Real => Arc::new(Remembering::new(suite.suite(), scenario.nodes.len())),
+        SuiteKind::Model => suite.suite(),
+    };
     let (watched, limits, scenario) = (tap.clone(), limits.clone(), Rc::clone(scenario));
     move |boot, part| {
         let watch = |part: &Part| -> Arc<dyn Suite> {

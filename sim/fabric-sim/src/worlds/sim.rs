@@ -1,6 +1,7 @@
 //! The simulated world: a resolved scenario and a seed make a [`World`]; a run of it makes a [`Run`].
 
 mod config;
+mod inside;
 mod story;
 mod watch;
 
@@ -139,7 +140,7 @@ where
     }
     let tracer = story.then(|| Tracer::new(world.keep_causes()));
     let wiretaps = attacker::install(scenario, &devices, &mut world);
-    (world, Onlooker::new(scenario, tap.clone()).followed_by(tracer), wiretaps)
+    (world, Onlooker::new(scenario, tap.clone(), &devices).followed_by(tracer), wiretaps)
 }
 
 /// Runs `scenario` under `seed` with the machines that `make` starts, whose ciphers `tap` watches.

@@ -25,7 +25,7 @@ impl Liar {
             name: attacker.name.clone(),
             from: Time::from_nanos(attacker.from.0),
             until: attacker.until.map_or(Time::MAX, |until| Time::from_nanos(until.0)),
-            links: attacker.links().flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
+            links: attacker.links(&scenario.nodes).flat_map(|(a, b)| [(a, b), (b, a)]).collect(),
             man: IdentitySwap::new(devices),
             has_lied: false,
         };

@@ -39,6 +39,11 @@ impl Message {
         self.flow.forward && self.number == FORWARD_HANDSHAKE + index
     }
 
+    /// Whether this is any of the dialler's records.
+    pub(super) fn is_a_record(&self) -> bool {
+        self.flow.forward && self.number >= FORWARD_HANDSHAKE
+    }
+
     /// Whether the dialler has just begun: message 1.
     pub(super) fn is_first(&self) -> bool {
         self.flow.forward && self.number == 0

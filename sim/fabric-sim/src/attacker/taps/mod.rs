@@ -20,7 +20,7 @@ use observe::Observe;
 use relay::Relay;
 use std::cell::RefCell;
 use std::rc::Rc;
-use tricks::{Reflect, Replay, Splice, Truncate};
+use tricks::{Drip, Reflect, Replay, Splice, Truncate};
 
 /// What a man in the middle does with whole datagrams and messages. What it does not pass on is gone.
 trait Trick {
@@ -117,7 +117,7 @@ where
             messages: Messages::default(),
             trick: trick(attacker, scenario, devices),
         }));
-        for (a, b) in attacker.links() {
+        for (a, b) in attacker.links(&scenario.nodes) {
             world.tap(NodeIndex::new(a), NodeIndex::new(b), Box::new(OnLink(Rc::clone(&man))));
         }
         all.0.push(man);
@@ -134,5 +134,6 @@ fn trick(attacker: &Attacker, scenario: &Scenario, devices: &[String]) -> Box<dy
         TapKind::Reflect => Box::new(Reflect::default()),
         TapKind::Relay => Box::new(Relay::default()),
         TapKind::IdentitySwap => Box::new(IdentitySwap::new(devices)),
+        TapKind::Drip => Box::new(Drip::default()),
     }
 }

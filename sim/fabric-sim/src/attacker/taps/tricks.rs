@@ -4,6 +4,7 @@
 use super::Trick;
 use super::messages::Message;
 use ::sim::{Injection, NodeIndex};
+use std::collections::VecDeque;
 
 /// The steps of a trick, and the pipe that the last one was played on.
 #[derive(Default)]
@@ -178,5 +179,35 @@ impl Trick for Reflect {
 
     fn is_through(&self) -> bool {
         self.steps.step == 2
+    }
+}
+
+/// Lets a byte of one session's records through for each record that the dialler sends: none is ever whole, and yet the
+/// acceptor gets something again and again.
+#[derive(Default)]
+pub(super) struct Drip {
+    pipe: Option<u64>,
+    held: VecDeque<u8>,
+    dripped: u32,
+}
+
+/// So many bytes come at times that a silence has between them.
+const DRIPS: u32 = 3;
+
+impl Trick for Drip {
+    fn message(&mut self, message: Message, out: &mut Vec<Injection>) {
+        let is_mine = message.is_a_record() && *self.pipe.get_or_insert(message.flow.pipe) == message.flow.pipe;
+        if !is_mine {
+            return message.pass_on(out);
+        }
+        self.held.extend(&message.bytes);
+        if let Some(byte) = self.held.pop_front() {
+            self.dripped += 1;
+            message.replace(&[byte], out);
+        }
+    }
+
+    fn is_through(&self) -> bool {
+        self.dripped >= DRIPS
     }
 }

@@ -2,6 +2,7 @@
 
 use super::names::Names;
 use super::required;
+use super::sites::{Sites, placed};
 use crate::attacker::{Conduct, TapKind};
 use crate::oracles::{ATTACKS_FELT, EFFECTS};
 use crate::scenario::file::{AttackerSection, File, NodeSection};
@@ -14,21 +15,26 @@ use crate::scenario::units::Nanos;
 pub(super) fn resolve(
     file: &File,
     names: &Names,
+    sites: &Sites,
     nodes: &mut [Node],
     stop_at: Nanos,
     problems: &mut Problems,
 ) -> Vec<Attacker> {
     let sections: Vec<_> = file.nodes.iter().flat_map(|named| &named.0).map(|(_, section)| section).collect();
-    let is_hostile: Vec<_> = names.iter().map(|(_, _, table)| sections[table].hostile.is_some()).collect();
+    let is_hostile: Vec<_> = names.iter().map(|(_, member)| sections[member.table].hostile.is_some()).collect();
     for section in &sections {
         check_section(section, problems);
     }
-    for (id, _, table) in names.iter() {
-        // Said once for the table, not for each of its nodes.
-        let is_repeated = names.iter().any(|(other, _, its)| its == table && other < id);
-        let mut ignored = Problems::default();
-        let problems = if is_repeated { &mut ignored } else { &mut *problems };
-        nodes[id as usize].hostile = hostile(sections[table], names, &is_hostile, problems);
+    // What is wrong is said once for a table, not for each of its nodes.
+    let mut is_wrong = vec![false; sections.len()];
+    for (id, member) in names.iter() {
+        let (before, mut ignored) = (problems.len(), Problems::default());
+        let problems = if is_wrong[member.table] { &mut ignored } else { &mut *problems };
+        let site = member.site().map(|site| sites.name(site));
+        let attack = Attack { names, nodes, is_hostile: &is_hostile, by: &nodes[id as usize], site };
+        let hostile = attack.resolve(sections[member.table], problems);
+        is_wrong[member.table] |= problems.len() > before;
+        nodes[id as usize].hostile = hostile;
     }
     let men = file.attackers.iter().flat_map(|named| &named.0);
     men.filter_map(|(name, section)| attacker(name, section, names, stop_at, problems)).collect()
@@ -47,27 +53,52 @@ fn check_section(section: &NodeSection, problems: &mut Problems) {
     }
 }
 
-fn hostile(section: &NodeSection, names: &Names, is_hostile: &[bool], problems: &mut Problems) -> Option<Hostile> {
-    let written = section.hostile.as_ref()?;
-    let conduct = known("attack", written, &Conduct::ALL, problems)?;
-    let honest = || (0..).zip(is_hostile).filter(|(_, hostile)| !**hostile).map(|(id, _)| id);
-    let mut victims: Vec<NodeId> = match &section.attacks {
-        Some(patterns) => patterns.iter().flat_map(|pattern| names.side(pattern, problems)).collect(),
-        None => honest().collect(),
-    };
-    victims.sort_unstable();
-    victims.dedup();
-    if victims.is_empty() || victims.iter().any(|victim| is_hostile[*victim as usize]) {
-        problems.at(written.span, "the victims of an attack are nodes that are not hostile", "there must be one");
-        return None;
+/// What one hostile node is up to.
+struct Attack<'a> {
+    names: &'a Names,
+    nodes: &'a [Node],
+    /// By node.
+    is_hostile: &'a [bool],
+    by: &'a Node,
+    /// The one site that it is in.
+    site: Option<&'a str>,
+}
+
+impl Attack<'_> {
+    fn resolve(&self, section: &NodeSection, problems: &mut Problems) -> Option<Hostile> {
+        let written = section.hostile.as_ref()?;
+        let conduct = known("attack", written, &Conduct::ALL, problems)?;
+        let meets = |victim: &NodeId| self.by.meets(&self.nodes[*victim as usize]);
+        let honest = || (0..).zip(self.is_hostile).filter(|(_, hostile)| !**hostile).map(|(id, _)| id);
+        let mut victims = match &section.attacks {
+            Some(patterns) => self.named(patterns, problems),
+            None => honest().filter(meets).collect(),
+        };
+        victims.sort_unstable();
+        victims.dedup();
+        if victims.is_empty() || victims.iter().any(|victim| self.is_hostile[*victim as usize]) {
+            problems.at(written.span, "the victims of an attack are nodes that are not hostile", "there must be one");
+            return None;
+        }
+        if let Some(stranger) = victims.iter().find(|victim| !meets(victim)) {
+            let (me, stranger) = (&self.by.name, &self.nodes[*stranger as usize].name);
+            let message = format!("`{me}` never hears of `{stranger}`: they share no site");
+            problems.at(written.span, message, "finds its victims by their announces");
+        }
+        let needs_guise = conduct == Conduct::ForgedProof;
+        let guise = honest().find(|id| needs_guise && !victims.contains(id));
+        if needs_guise && guise.is_none() {
+            let message = "nobody is left whom this node could pass for";
+            let problem = problems.at(written.span, message, "all are its victims");
+            problem.fix("name its victims: `attacks = [\"hub\"]`");
+        }
+        Some(Hostile { conduct, victims, guise })
     }
-    let needs_guise = conduct == Conduct::ForgedProof;
-    let guise = honest().find(|id| needs_guise && !victims.contains(id));
-    if needs_guise && guise.is_none() {
-        let problem = problems.at(written.span, "nobody is left whom this node could pass for", "all are its victims");
-        problem.fix("name its victims: `attacks = [\"hub\"]`");
+
+    fn named(&self, patterns: &[At<String>], problems: &mut Problems) -> Vec<NodeId> {
+        let placed = patterns.iter().filter_map(|pattern| placed(pattern, self.site, problems)).collect::<Vec<_>>();
+        placed.iter().flat_map(|pattern| self.names.side(pattern, problems)).collect()
     }
-    Some(Hostile { conduct, victims, guise })
 }
 
 fn attacker(

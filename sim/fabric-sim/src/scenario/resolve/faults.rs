@@ -267,7 +267,7 @@ fn link(entry: &FaultSection, base: &Base<'_>, problems: &mut Problems) -> Vec<W
         let so_far = base.links.get(&(from, to)).unwrap_or(base.link);
         What::Link(from, to, overlay(*so_far, &section, &mut Problems::default()))
     };
-    directions(link, base.names, problems).take(FAULTS_MAX + 1).map(changed).collect()
+    directions(link, base.names, base.nodes, problems).take(FAULTS_MAX + 1).map(changed).collect()
 }
 
 fn disk(entry: &FaultSection, base: &Base<'_>, problems: &mut Problems) -> Vec<What> {

@@ -5,7 +5,7 @@ use super::{small, value};
 use crate::scenario::file::{File, LinkSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::At;
-use crate::scenario::resolved::{Link, NodeId};
+use crate::scenario::resolved::{Link, Node, NodeId};
 use crate::scenario::source::Sources;
 use std::collections::BTreeMap;
 
@@ -16,7 +16,13 @@ const MTU_MIN: u32 = 64;
 
 type Links = BTreeMap<(NodeId, NodeId), Link>;
 
-pub(super) fn resolve(file: &File, names: &Names, sources: &Sources, problems: &mut Problems) -> (Link, Links) {
+pub(super) fn resolve(
+    file: &File,
+    names: &Names,
+    nodes: &[Node],
+    sources: &Sources,
+    problems: &mut Problems,
+) -> (Link, Links) {
     let mut entries: Vec<_> = file.links.iter().flat_map(|named| &named.0).collect();
     entries.sort_by_key(|(name, _)| sources.order(name.span));
     let default = entries.iter().find(|(name, _)| name.value == "default");
@@ -25,7 +31,7 @@ pub(super) fn resolve(file: &File, names: &Names, sources: &Sources, problems: &
     for (name, section) in entries.iter().filter(|(name, _)| name.value != "default") {
         // Checked once, before it is laid on what each direction has.
         overlay(link, section, problems);
-        for direction in directions(name, names, problems) {
+        for direction in directions(name, names, nodes, problems) {
             let so_far = links.get(&direction).copied().unwrap_or(link);
             links.insert(direction, overlay(so_far, section, &mut Problems::default()));
             if links.len() > DIRECTIONS_MAX {
@@ -38,17 +44,18 @@ pub(super) fn resolve(file: &File, names: &Names, sources: &Sources, problems: &
     (link, links)
 }
 
-/// Every direction that `a <-> b` or `a -> b` stands for.
-pub(super) fn directions(
+/// Every direction that `a <-> b` or `a -> b` stands for, between nodes that talk.
+pub(super) fn directions<'a>(
     name: &At<String>,
     names: &Names,
+    nodes: &'a [Node],
     problems: &mut Problems,
-) -> impl Iterator<Item = (NodeId, NodeId)> + use<> {
+) -> impl Iterator<Item = (NodeId, NodeId)> + use<'a> {
     let both = name.value.split_once("<->");
     let Some((from, to)) = both.or_else(|| name.value.split_once("->")) else {
         let problem = problems.at(name.span, format!("`{}` is not a link", name.value), "no arrow");
         problem.fix("write \"a <-> b\" for both directions, \"a -> b\" for one, or `default`");
-        return pairs(Vec::new(), Vec::new(), false);
+        return pairs(Vec::new(), Vec::new(), false, nodes);
     };
     let side = |text: &str| At { value: text.trim().to_owned(), span: name.span };
     let (from, to) = (names.side(&side(from), problems), names.side(&side(to), problems));
@@ -57,13 +64,22 @@ pub(super) fn directions(
     {
         problems.at(name.span, "a link joins two nodes", "both ends are one node");
     }
-    pairs(from, to, both.is_some())
+    let meet = |a: &NodeId| to.iter().any(|b| nodes[*a as usize].meets(&nodes[*b as usize]));
+    if !from.is_empty() && !to.is_empty() && !from.iter().any(meet) {
+        problems.at(name.span, "no link joins these nodes: they share no site", "they never talk");
+    }
+    pairs(from, to, both.is_some(), nodes)
 }
 
-fn pairs(from: Vec<NodeId>, to: Vec<NodeId>, both: bool) -> impl Iterator<Item = (NodeId, NodeId)> + use<> {
+fn pairs(
+    from: Vec<NodeId>,
+    to: Vec<NodeId>,
+    both: bool,
+    nodes: &[Node],
+) -> impl Iterator<Item = (NodeId, NodeId)> + use<'_> {
     let forward = from.into_iter().flat_map(move |a| to.clone().into_iter().map(move |b| (a, b)));
-    let all = forward.flat_map(move |(a, b)| [Some((a, b)), both.then_some((b, a))].into_iter().flatten());
-    all.filter(|(a, b)| a != b)
+    let joined = forward.filter(|(a, b)| a != b && nodes[*a as usize].meets(&nodes[*b as usize]));
+    joined.flat_map(move |(a, b)| [Some((a, b)), both.then_some((b, a))].into_iter().flatten())
 }
 
 /// `base` with what is written in its place.

@@ -5,6 +5,8 @@ mod faults;
 mod links;
 mod names;
 mod nodes;
+mod pattern;
+mod sites;
 mod work;
 mod worlds;
 
@@ -17,6 +19,7 @@ use super::units::{Bytes, Nanos};
 use crate::oracles;
 use fabric::probe::Probe;
 use names::Names;
+use sites::Sites;
 use std::collections::BTreeMap;
 pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
 
@@ -35,12 +38,14 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
     if let Some(zero) = file.stop_at.as_ref().filter(|_| stop_at.is_none()) {
         problems.at(zero.span, "a run must last some time", "nothing would happen");
     }
-    let names = Names::of(file, problems)?;
+    let sites = Sites::of(file, problems);
+    let names = Names::of(file, &sites, problems)?;
     let stop_at = stop_at.map_or(Nanos(u64::MAX), |stop_at| stop_at.value);
-    let mut nodes = nodes::resolve(file, &names, stop_at, problems);
-    let attackers = attackers::resolve(file, &names, &mut nodes, stop_at, problems);
-    let (link, links) = links::resolve(file, &names, sources, problems);
-    let work = work::resolve(file, &names, &nodes, stop_at, sources, problems);
+    let mut nodes = nodes::resolve(file, &names, &sites, stop_at, problems);
+    let attackers = attackers::resolve(file, &names, &sites, &mut nodes, stop_at, problems);
+    let (link, links) = links::resolve(file, &names, &nodes, sources, problems);
+    let work =
+        work::resolve(file, &work::Cast { names: &names, nodes: &nodes, sites: &sites }, stop_at, sources, problems);
     let base = faults::Base { names: &names, nodes: &nodes, link: &link, links: &links, stop_at };
     let (marks, faults) = faults::resolve(file, &base, problems);
     let mut checks = checks(file.check.as_ref(), stop_at, !work.is_empty(), problems);
@@ -49,6 +54,7 @@ pub(crate) fn resolve(file: &File, sources: &Sources, problems: &mut Problems) -
     let scenario = Scenario {
         name: name.map(|name| name.value.clone()).unwrap_or_default(),
         stop_at,
+        sites: sites.into_names(),
         nodes,
         link,
         links,

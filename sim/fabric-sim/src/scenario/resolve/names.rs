@@ -1,17 +1,35 @@
-//! The names of nodes, and the patterns that stand for several.
+//! The names of nodes, and what stands for several of them.
 
+use super::pattern;
+use super::sites::{Sites, Whereabouts};
 use crate::scenario::file::{File, NodeSection};
 use crate::scenario::problem::Problems;
 use crate::scenario::read::{At, did_you_mean};
-use crate::scenario::resolved::NodeId;
+use crate::scenario::resolved::{NodeId, SiteId};
 use std::collections::BTreeMap;
 
 /// More nodes than this are a mistake of a digit.
-const NODES_MAX: usize = 10_000;
+pub(super) const NODES_MAX: usize = 10_000;
 
-/// Every node's name in order, each with the place of the table that describes it.
+/// Every node's name in order.
 pub(super) struct Names {
-    list: Vec<(String, usize)>,
+    list: Vec<Member>,
+}
+
+/// A node, before more is known of it.
+pub(super) struct Member {
+    pub(super) name: String,
+    /// The place of the table that describes it.
+    pub(super) table: usize,
+    /// See [`Node::sites`](crate::scenario::resolved::Node::sites).
+    pub(super) sites: Option<Vec<SiteId>>,
+}
+
+impl Member {
+    /// The one site that it is in.
+    pub(super) fn site(&self) -> Option<SiteId> {
+        self.sites.as_deref().and_then(|sites| if let [only] = sites { Some(*only) } else { None })
+    }
 }
 
 /// Whether `text` can name a node, a service or a scenario.
@@ -22,20 +40,29 @@ pub(super) fn is_name(text: &str) -> bool {
 
 impl Names {
     /// Expands every count. `None` when there is no node to speak of.
-    pub(super) fn of(file: &File, problems: &mut Problems) -> Option<Self> {
+    pub(super) fn of(file: &File, sites: &Sites, problems: &mut Problems) -> Option<Self> {
         let mut all = BTreeMap::new();
         for (table, (name, section)) in file.nodes.iter().flat_map(|named| &named.0).enumerate() {
             if !is_name(&name.value) || name.value.len() > 56 {
                 problems.at(name.span, "a node's name is 1 to 56 letters, digits, `-` and `_`", "not a name");
                 continue;
             }
-            for member in members(name, section, problems) {
+            let Some(whereabouts) = sites.whereabouts(section, problems) else { continue };
+            if !is_count(section, problems) {
+                continue;
+            }
+            let count = section.count.as_ref().map(|count| count.value);
+            for (name_of_this, its_sites) in members(&name.value, count, &whereabouts, sites) {
                 if all.len() >= NODES_MAX {
                     problems.at(name.span, format!("a scenario has at most {NODES_MAX} nodes"), "too many with these");
                     return None;
                 }
-                if all.insert(member.clone(), table).is_some() {
-                    problems.at(name.span, format!("there are two nodes `{member}`"), "one comes from here");
+                if !is_name(&name_of_this) {
+                    problems.at(name.span, format!("`{name_of_this}` is too long for a name"), "at most 64 letters");
+                    break;
+                }
+                if all.insert(name_of_this.clone(), (table, its_sites)).is_some() {
+                    problems.at(name.span, format!("there are two nodes `{name_of_this}`"), "one comes from here");
                 }
             }
         }
@@ -43,21 +70,20 @@ impl Names {
             problems.at(file.place.start(), "a scenario needs a node", "no `[nodes.NAME]`").fix("add `[nodes.hub]`");
             return None;
         }
-        Some(Self { list: all.into_iter().collect() })
+        let list: Vec<_> = all.into_iter().map(|(name, (table, sites))| Member { name, table, sites }).collect();
+        let where_they_are: Vec<_> = list.iter().map(|member| member.sites.as_deref()).collect();
+        sites.judge(file, &where_they_are, problems);
+        Some(Self { list })
     }
 
-    /// Every node: its id, its name, and the place of its table in the file.
-    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, &str, usize)> {
-        (0..).zip(&self.list).map(|(id, (name, table))| (id, name.as_str(), *table))
-    }
-
-    pub(super) fn find(&self, name: &str) -> Option<NodeId> {
-        self.list.binary_search_by(|(known, _)| known.as_str().cmp(name)).ok().map(|place| place as NodeId)
+    /// Every node with its id.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (NodeId, &Member)> {
+        (0..).zip(&self.list)
     }
 
     /// Every node that `pattern` stands for; a problem when there is none.
     pub(super) fn matching(&self, pattern: &At<&str>, problems: &mut Problems) -> Vec<NodeId> {
-        let found = self.matches(pattern.value);
+        let found = pattern::matches(&self.list, |member| &member.name, pattern.value);
         if found.is_empty() {
             let text = pattern.value;
             let problem = if text.contains('*') {
@@ -65,17 +91,9 @@ impl Names {
             } else {
                 problems.at(pattern.span, format!("there is no node `{text}`"), "not a node")
             };
-            problem.fix(did_you_mean(text, self.list.iter().map(|(name, _)| name.as_str())));
+            problem.fix(did_you_mean(text, self.list.iter().map(|member| member.name.as_str())));
         }
         found
-    }
-
-    fn matches(&self, pattern: &str) -> Vec<NodeId> {
-        if !pattern.contains('*') {
-            return self.find(pattern).into_iter().collect();
-        }
-        let hits = (0..).zip(&self.list).filter(|(_, (name, _))| glob(pattern.as_bytes(), name.as_bytes()));
-        hits.map(|(id, _)| id).collect()
     }
 
     /// Every node that a comma-separated list of patterns stands for.
@@ -98,56 +116,33 @@ impl Names {
     }
 }
 
-fn members(name: &At<String>, section: &NodeSection, problems: &mut Problems) -> Vec<String> {
-    let Some(count) = &section.count else { return vec![name.value.clone()] };
-    if count.value == 0 || count.value as usize > NODES_MAX {
-        problems.at(count.span, format!("a count is from 1 to {NODES_MAX}"), "out of range");
-        return Vec::new();
-    }
-    (1..=count.value).map(|number| format!("{}-{number}", name.value)).collect()
+/// Whether the table's count, if it has one, can be meant.
+fn is_count(section: &NodeSection, problems: &mut Problems) -> bool {
+    let Some(wrong) = section.count.as_ref().filter(|count| !(1..=NODES_MAX).contains(&(count.value as usize))) else {
+        return true;
+    };
+    problems.at(wrong.span, format!("a count is from 1 to {NODES_MAX}"), "out of range");
+    false
 }
 
-/// Whether `pattern`, in which `*` stands for any letters, matches all of `name`.
-fn glob(pattern: &[u8], name: &[u8]) -> bool {
-    let (mut at, mut in_name) = (0, 0);
-    // Where to go on when letters do not fit: after the last star, one letter further.
-    let mut retry = None;
-    while in_name < name.len() {
-        match pattern.get(at) {
-            Some(b'*') => {
-                at += 1;
-                retry = Some((at, in_name));
-            }
-            Some(letter) if *letter == name[in_name] => {
-                at += 1;
-                in_name += 1;
-            }
-            _ => {
-                let Some((after_star, tried)) = retry else { return false };
-                at = after_star;
-                in_name = tried + 1;
-                retry = Some((after_star, in_name));
-            }
-        }
+/// The nodes of a table: each one's name and sites. There may be more than anybody wants.
+fn members<'a>(
+    name: &'a str,
+    count: Option<u32>,
+    whereabouts: &'a Whereabouts,
+    sites: &'a Sites,
+) -> Box<dyn Iterator<Item = (String, Option<Vec<SiteId>>)> + 'a> {
+    match whereabouts {
+        Whereabouts::Together => Box::new(numbered(name, count).map(|name| (name, None))),
+        Whereabouts::In(all) => Box::new(numbered(name, count).map(|name| (name, Some(all.clone())))),
+        Whereabouts::Each(all) => Box::new(all.iter().flat_map(move |site| {
+            numbered(&format!("{}-{name}", sites.name(*site)), count).map(|name| (name, Some(vec![*site])))
+        })),
     }
-    pattern[at..].iter().all(|letter| *letter == b'*')
 }
 
-#[cfg(test)]
-mod tests {
-    use super::glob;
-
-    #[test]
-    fn a_star_stands_for_any_letters_and_for_none() {
-        for (pattern, name) in
-            [("*", "hub"), ("phone-*", "phone-"), ("*-1", "phone-1"), ("p*o*1", "phone-1"), ("a*b*b", "abb")]
-        {
-            assert!(glob(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
-        }
-        for (pattern, name) in
-            [("phone", "phone-1"), ("phone-*", "phon"), ("*-2", "phone-1"), ("", "a"), ("a*b", "abc")]
-        {
-            assert!(!glob(pattern.as_bytes(), name.as_bytes()), "{pattern} {name}");
-        }
-    }
+/// `phone`, or `phone-1` to `phone-4` for a count of 4.
+pub(super) fn numbered(name: &str, count: Option<u32>) -> impl Iterator<Item = String> + use<> {
+    let name = name.to_owned();
+    (1..=count.unwrap_or(1)).map(move |number| if count.is_some() { format!("{name}-{number}") } else { name.clone() })
 }

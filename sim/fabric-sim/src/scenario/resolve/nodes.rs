@@ -1,6 +1,7 @@
 //! What each node is: its clock, its storage, what it serves, whom it allows and trusts.
 
-use super::names::{Names, is_name};
+use super::names::{Member, Names, is_name};
+use super::sites::{Sites, is_placed, placed};
 use super::value;
 use crate::scenario::file::{DiskSection, File, NodeSection};
 use crate::scenario::problem::Problems;
@@ -8,19 +9,35 @@ use crate::scenario::read::{At, did_you_mean};
 use crate::scenario::resolved::{Disk, Node, NodeId};
 use crate::scenario::units::{Nanos, Skew};
 use fabric::discovery::announce::SIGNED_SERVICES_MAX;
+use std::collections::BTreeMap;
 
-pub(super) fn resolve(file: &File, names: &Names, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
-    let mut kinds = Vec::new();
-    for (_, section) in file.nodes.iter().flat_map(|named| &named.0) {
+pub(super) fn resolve(file: &File, names: &Names, sites: &Sites, stop_at: Nanos, problems: &mut Problems) -> Vec<Node> {
+    let sections: Vec<_> = file.nodes.iter().flat_map(|named| &named.0).map(|(_, section)| section).collect();
+    for section in &sections {
         check_section(section, stop_at, problems);
-        kinds.push(kind(section, names, problems));
     }
-    let member = |(id, name, table): (NodeId, &str, usize)| {
-        let mut node = Node { name: name.to_owned(), ..kinds[table].clone() };
+    // By table, and by site where that makes a difference. What is wrong in many sites is said once.
+    let (mut kinds, mut is_wrong) = (BTreeMap::new(), vec![false; sections.len()]);
+    let mut member = |(id, member): (NodeId, &Member)| {
+        let Member { name, table, sites: its_sites } = member;
+        let section = sections[*table];
+        let site = if depends_on_site(section) { member.site() } else { None };
+        let kind = kinds.entry((*table, site)).or_insert_with(|| {
+            let (before, mut ignored) = (problems.len(), Problems::default());
+            let problems = if is_wrong[*table] { &mut ignored } else { &mut *problems };
+            let kind = kind(section, site.map(|site| sites.name(site)), names, problems);
+            is_wrong[*table] |= problems.len() > before;
+            kind
+        });
+        let mut node = Node { name: name.clone(), sites: its_sites.clone(), ..kind.clone() };
         node.allow.retain(|(peer, _)| *peer != id);
         node
     };
-    names.iter().map(member).collect()
+    names.iter().map(&mut member).collect()
+}
+
+fn depends_on_site(section: &NodeSection) -> bool {
+    section.allow.iter().chain(&section.trusts).flatten().any(|pattern| is_placed(&pattern.value))
 }
 
 fn check_section(section: &NodeSection, stop_at: Nanos, problems: &mut Problems) {
@@ -40,14 +57,15 @@ fn check_section(section: &NodeSection, stop_at: Nanos, problems: &mut Problems)
     }
 }
 
-/// What all nodes of one table have in common; they may allow themselves here.
-fn kind(section: &NodeSection, names: &Names, problems: &mut Problems) -> Node {
+/// What all nodes of one table have in common, in one site if it is said; they may allow themselves here.
+fn kind(section: &NodeSection, site: Option<&str>, names: &Names, problems: &mut Problems) -> Node {
     let serves: Vec<String> = section.serves.iter().flatten().map(|service| service.value.clone()).collect();
-    let mut allow: Vec<_> =
-        section.allow.iter().flatten().flat_map(|rule| permissions(rule, &serves, names, problems)).collect();
+    let rules = section.allow.iter().flatten().filter_map(|rule| placed(rule, site, problems)).collect::<Vec<_>>();
+    let mut allow: Vec<_> = rules.iter().flat_map(|rule| permissions(rule, &serves, names, problems)).collect();
     allow.sort();
     allow.dedup();
     let trusts = section.trusts.as_ref().map(|patterns| {
+        let patterns = patterns.iter().filter_map(|pattern| placed(pattern, site, problems)).collect::<Vec<_>>();
         let mut trusted: Vec<_> = patterns.iter().flat_map(|pattern| names.side(pattern, problems)).collect();
         trusted.sort_unstable();
         trusted.dedup();
@@ -55,6 +73,7 @@ fn kind(section: &NodeSection, names: &Names, problems: &mut Problems) -> Node {
     });
     Node {
         name: String::new(),
+        sites: None,
         starts_at: value(section.starts_at.as_ref(), Nanos(0)),
         clock_offset: value(section.clock_offset.as_ref(), Nanos(0)),
         clock_skew: value(section.clock_skew.as_ref(), Skew(0)),

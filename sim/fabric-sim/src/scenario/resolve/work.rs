@@ -1,6 +1,7 @@
 //! Who does what with whom, and whether it can end as expected.
 
 use super::names::{Names, is_name};
+use super::sites::{Sites, is_placed, placed};
 use super::{required, value};
 use crate::scenario::file::{File, WorkSection};
 use crate::scenario::problem::Problems;
@@ -21,23 +22,28 @@ const WORK_MAX: usize = 100_000;
 pub(crate) const PRIORITY_DEFAULT: u32 = 3;
 pub(crate) const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
 
+/// Who can work for whom.
+pub(super) struct Cast<'a> {
+    pub(super) names: &'a Names,
+    pub(super) nodes: &'a [Node],
+    pub(super) sites: &'a Sites,
+}
+
 pub(super) fn resolve(
     file: &File,
-    names: &Names,
-    nodes: &[Node],
+    cast: &Cast<'_>,
     stop_at: Nanos,
     sources: &Sources,
     problems: &mut Problems,
 ) -> Vec<Work> {
     let mut all = Vec::new();
     for section in file.work.iter().flatten() {
-        let Some((from, work)) = one(section, names, nodes, stop_at, problems) else { continue };
-        let work = Work { place: sources.place(section.place.start()), ..work };
+        let place = sources.place(section.place.start());
         let streams = streams(section, problems);
-        for node in from {
-            let work = Work { from: node, ..work.clone() };
-            check_time(&work, section, nodes, stop_at, problems);
-            check_outcome(&work, section, nodes, problems);
+        for work in one(section, cast, stop_at, problems).unwrap_or_default() {
+            let work = Work { place: place.clone(), ..work };
+            check_time(&work, section, cast.nodes, stop_at, problems);
+            check_outcome(&work, section, cast.nodes, problems);
             all.extend(core::iter::repeat_n(work, streams));
         }
         if all.len() > WORK_MAX {
@@ -48,14 +54,8 @@ pub(super) fn resolve(
     all
 }
 
-/// What is written, and by whom it is to be done.
-fn one(
-    section: &WorkSection,
-    names: &Names,
-    nodes: &[Node],
-    stop_at: Nanos,
-    problems: &mut Problems,
-) -> Option<(Vec<NodeId>, Work)> {
+/// What is written, once for each node that is to do it.
+fn one(section: &WorkSection, cast: &Cast<'_>, stop_at: Nanos, problems: &mut Problems) -> Option<Vec<Work>> {
     let at = required(section.at.as_ref(), &section.place, "at = \"1s\"", problems);
     let from = required(section.from.as_ref(), &section.place, "from = \"phone\"", problems);
     let open = required(section.open.as_ref(), &section.place, "open = \"hub/echo\"", problems);
@@ -64,20 +64,38 @@ fn one(
     }
     let (bytes, message, priority) = (size(section, problems), message(section, problems), priority(section, problems));
     let expect = expectation(section, problems);
-    let (at, from) = (at?, from?);
-    let (to, service) = target(open?, names, problems)?;
-    let mut workers = names.side(from, problems);
-    if let Some(hostile) = workers.iter().find(|worker| nodes[**worker as usize].hostile.is_some()) {
-        let name = &nodes[*hostile as usize].name;
+    let (at, from, open) = (at?, from?, open?);
+    let mut workers = cast.names.side(from, problems);
+    if let Some(hostile) = workers.iter().find(|worker| cast.nodes[**worker as usize].hostile.is_some()) {
+        let name = &cast.nodes[*hostile as usize].name;
         problems.at(from.span, format!("`{name}` is hostile and does no work"), "a hostile node").fix("leave it out");
     }
-    workers.retain(|worker| *worker != to);
-    if workers.is_empty() && names.find(&from.value) == Some(to) {
+    let targets = cast.targets(open, &workers, problems)?;
+    if let ([worker], [(to, _)]) = (workers.as_slice(), targets.as_slice())
+        && worker == to
+    {
         problems.at(from.span, "a node does not open its own services", "the same node as in `open`");
     }
-    let expect = expect.unwrap_or(usual(&service));
-    let work = Work { at: at.value, from: to, to, service, bytes, message, priority, expect, place: String::new() };
-    Some((workers, work))
+    let work = workers.drain(..).zip(targets).filter(|(from, (to, _))| from != to).map(|(from, (to, service))| {
+        let expect = expect.unwrap_or(usual(&service));
+        Work { at: at.value, from, to, service, bytes, message, priority, expect, place: String::new() }
+    });
+    Some(work.collect())
+}
+
+impl Cast<'_> {
+    /// What each of `workers` opens. `None` when it is nothing, for one of them.
+    fn targets(&self, open: &At<String>, workers: &[NodeId], problems: &mut Problems) -> Option<Vec<(NodeId, String)>> {
+        if !is_placed(&open.value) {
+            return Some(vec![target(open, self.names, problems)?; workers.len()]);
+        }
+        let own = |worker: &NodeId| {
+            let site = self.nodes[*worker as usize].sites.as_deref();
+            let site = site.and_then(|sites| if let [only] = sites { Some(self.sites.name(*only)) } else { None });
+            target(&placed(open, site, problems)?, self.names, problems)
+        };
+        workers.iter().map(own).collect()
+    }
 }
 
 /// The node and the service of `hub/echo`.
@@ -140,8 +158,8 @@ fn size(section: &WorkSection, problems: &mut Problems) -> Bytes {
 
 fn message(section: &WorkSection, problems: &mut Problems) -> Range<Bytes> {
     let Some(written) = &section.chunk else { return MESSAGE_DEFAULT };
-    if written.value.min.0 == 0 || written.value.max.0 > MESSAGE_BYTES_MAX {
-        problems.at(written.span, "a message has from 1 B to 16 MiB", "out of range");
+    if written.value.max.0 == 0 || written.value.max.0 > MESSAGE_BYTES_MAX {
+        problems.at(written.span, "a message has at most 16 MiB, and not all are empty", "out of range");
         return MESSAGE_DEFAULT;
     }
     written.value
@@ -169,7 +187,15 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
     let Some(open) = &section.open else { return };
     let (from, to) = (&nodes[work.from as usize], &nodes[work.to as usize]);
     let (from_name, to_name, service) = (&from.name, &to.name, &work.service);
-    let trusts = |node: &Node, peer: NodeId| node.trusts.as_ref().is_none_or(|trusted| trusted.contains(&peer));
+    if !from.meets(to) {
+        let message = format!("`{from_name}` and `{to_name}` share no site: neither hears of the other");
+        problems
+            .at(open.span, message, "cannot be opened")
+            .fix("put them into one site, or give one of them both sites");
+        return;
+    }
+    let trusts =
+        |node: &Node, peer: NodeId| node.trusts.as_ref().is_none_or(|trusted| trusted.binary_search(&peer).is_ok());
     if !trusts(from, work.to) || !trusts(to, work.from) {
         let message = format!("no session joins `{from_name}` and `{to_name}`: one does not trust the other");
         problems.at(open.span, message, "cannot be opened").fix("add it to `trusts`");
@@ -219,5 +245,6 @@ fn check_outcome(work: &Work, section: &WorkSection, nodes: &[Node], problems: &
 }
 
 fn may_open(node: &Node, peer: NodeId, service: &str) -> bool {
-    node.allow.iter().any(|(allowed, what)| *allowed == peer && what == service)
+    let rule = (peer, service);
+    node.allow.binary_search_by(|(allowed, what)| (*allowed, what.as_str()).cmp(&rule)).is_ok()
 }

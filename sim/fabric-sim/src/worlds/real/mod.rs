@@ -21,7 +21,7 @@ mod wall;
 use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
 use super::{Given, SuiteKind, World};
-use crate::oracles::{ATTACKS_FELT, DEATHS, NO_LIVELOCK, NO_PANIC, Seen, TABLES_BOUNDED, TAPPED};
+use crate::oracles::{ATTACKS_FELT, DEATHS, LOOKED, NO_LIVELOCK, NO_PANIC, Seen, TAPPED};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::stack;
@@ -113,7 +113,7 @@ impl<S: Site> Real<S> {
             stations: config.nodes.iter().map(|_| Station::default()).collect(),
             poll,
             plan: Plan::new(config),
-            onlooker: Onlooker::new(scenario, Tap::default()),
+            onlooker: Onlooker::new(scenario, Tap::default(), &[]),
             wall: Wall::start(),
             is_broken: false,
             has_panicked: false,
@@ -227,7 +227,7 @@ impl<S: Site> Real<S> {
         let (mut judge, seen, totals) = self.onlooker.into_parts();
         judge.cannot(&TAPPED, "ciphers are watched in the simulator only");
         judge.cannot(&[DEATHS], "who is heard is known in the simulator only");
-        judge.cannot(&[TABLES_BOUNDED], "nodes are looked into in the simulator only");
+        judge.cannot(&LOOKED, "nodes are looked into in the simulator only");
         judge.cannot(&[NO_LIVELOCK], "an instant of real time cannot be counted out");
         if let Some(name) = self.site.idle() {
             judge.fail(ATTACKS_FELT, format!("{name} never got to do what it came for"), None);

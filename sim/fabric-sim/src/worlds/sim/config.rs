@@ -32,6 +32,7 @@ fn node(node: &resolved::Node) -> NodeConfig {
         starts_at: Time::from_nanos(node.starts_at.0),
         clock: Clock::new(duration(node.clock_offset), node.clock_skew.0),
         disk: disk(&node.disk),
+        segments: node.sites.as_ref().map_or_else(|| vec![0], |sites| sites.iter().map(|site| site + 1).collect()),
     }
 }
 

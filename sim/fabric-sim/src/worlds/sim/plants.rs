@@ -1,6 +1,6 @@
 //! Every promise is seen broken: whole runs of real nodes with one fault planted in each.
 
-use super::{Extras, Outcome, Run, run};
+use super::{Extras, Outcome, Run, Verdict, run};
 use crate::attacker::{Inspect, Look};
 use crate::scenario::{self, Scenario};
 use crate::slice::{self, Size, Slice};
@@ -171,6 +171,8 @@ fn play(file: &str, plant: Plant) -> (Rc<Scenario>, Run) {
 
 const CONTACT: &str = "../../scenarios/first-contact.toml";
 const GONE: &str = "tests/scenarios/gone.toml";
+/// Its nodes have two sessions with each other, one of which goes, and lose another.
+const DIALLED: &str = "../../scenarios/simultaneous-dial.toml";
 
 /// How the run broke this promise.
 fn breaks(file: &str, plant: Plant, check: &str) -> String {
@@ -183,8 +185,13 @@ fn breaks(file: &str, plant: Plant, check: &str) -> String {
 
 #[test]
 fn without_a_fault_every_promise_is_judged_and_holds() {
-    let (_, run) = play(GONE, Plant::default());
-    assert!(run.verdicts.iter().all(|verdict| matches!(verdict.outcome, Outcome::Held(_))), "{:?}", run.verdicts);
+    let (files, judged) = ([GONE, DIALLED], |file| play(file, Plant::default()).1.verdicts);
+    let runs = files.map(judged);
+    assert!(runs.iter().flatten().all(|verdict| !matches!(verdict.outcome, Outcome::Failed(_))), "{runs:?}");
+    for verdict in &runs[0] {
+        let is_held = |it: &&Verdict| it.name == verdict.name && matches!(it.outcome, Outcome::Held(_));
+        assert!(runs.iter().flatten().any(|it| is_held(&it)), "{}: {runs:?}", verdict.name);
+    }
 }
 
 #[test]

@@ -32,7 +32,20 @@ fn a_run_in_which_all_goes_well_holds() {
     let not_held = run.verdicts.iter().filter(|verdict| !matches!(verdict.outcome, Outcome::Held(_)));
     assert_eq!(
         not_held.map(|verdict| verdict.name.as_str()).collect::<Vec<_>>(),
-        ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation", "deaths-in-time"]
+        [
+            "credit-conserved",
+            "nonces-unique",
+            "never-in-the-clear",
+            "no-starvation",
+            "pings-answered",
+            "duplicates-judged-once",
+            "newest-session-used",
+            "drains-in-time",
+            "live-peers-kept",
+            "memory-follows-bytes",
+            "redials-jittered",
+            "deaths-in-time"
+        ]
     );
     assert!(!run.failed());
     assert_eq!(run.ended, Time::from_secs(10));

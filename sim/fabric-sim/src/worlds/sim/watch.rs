@@ -1,5 +1,6 @@
 //! Looks on at a run: shows observations to the judge, fires triggers, and keeps what a report needs.
 
+use super::inside::Inside;
 use super::story::{Story, Tracer};
 use crate::attacker::{Inspect, Look};
 use crate::oracles::{ATTACKS_FAIL, DEATHS, Deaths, Judge, Outcome, Seen, THROUGH, announces_refused};
@@ -43,6 +44,7 @@ pub(crate) struct Onlooker {
     names: BTreeMap<String, u32>,
     tap: Tap,
     deaths: Deaths,
+    inside: Inside,
     settled: u64,
     seen: Vec<Seen>,
     totals: Totals,
@@ -56,13 +58,15 @@ pub(crate) struct Onlooker {
 }
 
 impl Onlooker {
-    pub(in super::super) fn new(scenario: &Rc<Scenario>, tap: Tap) -> Self {
+    /// `devices` are the device ids of all nodes, as text; none where nobody can look into nodes.
+    pub(in super::super) fn new(scenario: &Rc<Scenario>, tap: Tap, devices: &[String]) -> Self {
         Self {
             judge: Judge::new(Rc::clone(scenario)),
             scenario: Rc::clone(scenario),
             names: (0..).zip(&scenario.nodes).map(|(id, node)| (node.name.clone(), id)).collect(),
             tap,
             deaths: Deaths::new(scenario),
+            inside: Inside::new(scenario, devices),
             settled: 0,
             seen: Vec::new(),
             totals: Totals::default(),
@@ -110,6 +114,7 @@ impl Onlooker {
         }
         let deaths = self.deaths.held().map_or(Outcome::NotJudged("nobody died".into()), Outcome::Held);
         self.judge.settle(DEATHS, deaths);
+        self.inside.conclude(end, &mut self.judge);
         if let Some((check, how)) = self.tap.take_broken().or_else(|| self.tap.conclude()) {
             self.judge.fail(check, how, None);
         }
@@ -251,6 +256,7 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         {
             self.violate(control, DEATHS, how);
         }
+        self.inside.event(at, node.as_usize() as u32, event, &self.tap);
         if let Observation::Marked { id } = event {
             control.fire(*id);
         }
@@ -259,13 +265,15 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     fn crashed(&mut self, at: Time, node: NodeIndex, machine: &M, _: &mut Control<M::Command>) {
         self.reached.add(reached(machine));
         self.deaths.crashed(at, node.as_usize() as u32);
+        self.inside.crashed(node.as_usize() as u32);
     }
 
     fn sent(&mut self, _: Time, node: NodeIndex, _: Destination, bytes: &[u8], _: &mut Control<M::Command>) {
         self.crosses(node, bytes);
     }
 
-    fn filled(&mut self, _: Time, node: NodeIndex, _: NodeIndex, bytes: &[u8], _: &mut Control<M::Command>) {
+    fn filled(&mut self, _: Time, node: NodeIndex, peer: NodeIndex, bytes: &[u8], _: &mut Control<M::Command>) {
+        self.inside.sends(node.as_usize() as u32, peer.as_usize() as u32, bytes.len());
         self.crosses(node, bytes);
     }
 
@@ -275,10 +283,12 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
         }
         let look = machine.look();
         let died = self.look_for_deaths(at, node, &look);
+        let inside = if let Look::Node(inside) = look { Some(inside) } else { None };
+        let broken = self.inside.settled(at, node.as_usize() as u32, inside, &self.tap);
         self.settled += 1;
         let look_every = 1 + self.scenario.nodes.len() as u64 / NODES_PER_LOOK;
         let looked = if self.settled.is_multiple_of(look_every) { self.look(at, node, &look) } else { None };
-        if let Some((check, how)) = self.tap.take_broken().or(looked).or(died)
+        if let Some((check, how)) = self.tap.take_broken().or(looked).or(died).or(broken)
             && self.judge.fail(check, how.clone(), Some(node.as_usize() as u32))
         {
             self.violate(control, check, how);

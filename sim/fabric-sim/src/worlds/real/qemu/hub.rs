@@ -5,7 +5,7 @@ use super::super::medium::Medium;
 use super::super::site::NODES_TOKENS;
 use super::{frame, host_number};
 use crate::attacker::Liar;
-use ::sim::{Config, Time};
+use ::sim::{Config, Segments, Time};
 use machine::Duration;
 use mio::event::Event;
 use mio::net::UnixDatagram;
@@ -28,6 +28,7 @@ const ETHERTYPE_ARP: [u8; 2] = [0x08, 0x06];
 
 pub(super) struct Hub {
     pub(super) medium: Medium,
+    segments: Segments,
     folder: PathBuf,
     registry: Registry,
     ports: Vec<Port>,
@@ -58,6 +59,7 @@ impl Hub {
         let nodes = config.nodes.len();
         Self {
             medium: Medium::new(config),
+            segments: Segments::new(config.nodes.iter().map(|node| node.segments.as_slice())),
             folder: folder.to_owned(),
             registry,
             liars,
@@ -122,9 +124,13 @@ impl Hub {
         let place = from * nodes + to.unwrap_or(from);
         let number = self.numbers[place];
         self.numbers[place] += 1;
-        match to {
-            Some(to) => self.pass(now, (from, to), false, number, frame),
-            None => (0..nodes).for_each(|to| self.pass(now, (from, to), true, number, frame)),
+        if let Some(to) = to {
+            return self.pass(now, (from, to), false, number, frame);
+        }
+        let mut reached = Vec::new();
+        self.segments.reach(from as u32, &mut reached);
+        for to in reached {
+            self.pass(now, (from, to as usize), true, number, frame);
         }
     }
 

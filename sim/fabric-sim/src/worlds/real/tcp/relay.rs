@@ -7,7 +7,7 @@ use super::super::medium::Medium;
 use super::super::site::NODES_TOKENS;
 use super::addresses::{ATTEMPTS, Addresses};
 use super::conn::{ACCEPTOR, Conn, DIALLER, State, tune};
-use ::sim::{Config, Time};
+use ::sim::{Config, Segments, Time};
 use mio::event::Event;
 use mio::net::{TcpListener, TcpStream, UdpSocket};
 use mio::{Interest, Registry, Token};
@@ -31,6 +31,7 @@ pub(super) struct Relay {
     pub(super) medium: Medium,
     pub(super) addresses: Addresses,
     nodes: u32,
+    segments: Segments,
     registry: Registry,
     /// By viewer and node: see [`Addresses::seen`].
     datagrams: Vec<UdpSocket>,
@@ -90,6 +91,7 @@ impl Relay {
             medium: Medium::new(config),
             addresses,
             nodes,
+            segments: Segments::new(config.nodes.iter().map(|node| node.segments.as_slice())),
             registry,
             numbers: vec![0; datagrams.len()],
             datagrams,
@@ -142,7 +144,9 @@ impl Relay {
             self.numbers[place] += 1;
             let bytes = self.buffer[..length].to_vec();
             if from == to {
-                for to in (0..self.nodes).filter(|to| *to != from) {
+                let mut reached = Vec::new();
+                self.segments.reach(from, &mut reached);
+                for to in reached {
                     self.launch(now, (from, to), true, number, &bytes);
                 }
             } else {
