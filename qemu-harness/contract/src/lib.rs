@@ -54,8 +54,20 @@ pub struct Start {
     pub stack: Stack,
     /// Whether it says all that its node is told, and what the node gives: its serial line then holds secrets.
     pub record: bool,
+    /// A transfer by plain TCP before the node starts: what the fabric's speed is held against.
+    pub plain: Option<Plain>,
     /// Its part in the scenario.
     pub part: Part,
+}
+
+/// One end of a transfer by plain TCP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Plain {
+    /// To which host; `None`: it comes from another.
+    pub to: Option<u16>,
+    /// How many bytes.
+    pub bytes: u64,
 }
 
 /// A node's clock, which is not the machine's.
@@ -142,6 +154,13 @@ pub enum Line {
         key: String,
         /// The whole value.
         value: Hex,
+    },
+    /// A transfer by plain TCP has arrived, and its end was answered.
+    Moved {
+        /// How many bytes.
+        bytes: u64,
+        /// From the connection's begin.
+        nanos: u64,
     },
     /// A recording of the node begins.
     Recording(Box<Recording>),

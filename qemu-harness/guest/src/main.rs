@@ -2,7 +2,9 @@
 //!
 //! ```text
 //!   node      the two tasks: netstackd and dsoftbusd
+//!   plain     a transfer without the fabric, to compare with
 //!   card      virtio-net as smoltcp's device
+//!   clock     the node's time
 //!   report    lines of JSON on the serial line
 //!   heap      all memory that is free
 //!   arch      boot, traps, clock, chance, serial line, hypervisor
@@ -17,8 +19,10 @@ extern crate alloc;
 
 mod arch;
 mod card;
+mod clock;
 mod heap;
 mod node;
+mod plain;
 mod report;
 
 use alloc::string::{String, ToString};

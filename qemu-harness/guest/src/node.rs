@@ -4,7 +4,8 @@
 
 use crate::arch::{Arch, Board};
 use crate::card::Card;
-use crate::report;
+use crate::clock::Clock;
+use crate::{plain, report};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::string::String;
@@ -51,6 +52,12 @@ pub(crate) fn run(start: Start) -> Exit {
         },
     }
     let stop_at = Instant::from_nanos(start.stop_after_nanos);
+    if let Some(transfer) = start.plain
+        && plain::run(&mut stack, clock, transfer, stop_at).is_err()
+    {
+        return Exit::NoNetwork;
+    }
+    let now = clock.now();
     let boot = Boot { now, incarnation: start.incarnation, seed: seeds.node, stored: stored(start.stored) };
     let write = start.record.then(|| {
         report::say(&Line::Recording(Box::new(Recording::new(&boot, &start.part))));
@@ -69,29 +76,6 @@ fn settings(stack: &guest_contract::Stack, config: service::Config) -> service::
         tcp_send_bytes: stack.tcp_send_bytes,
         user_timeout: Duration::from_nanos(stack.user_timeout_nanos),
         ..config
-    }
-}
-
-/// The node's clock, by the machine's.
-#[derive(Clone, Copy)]
-struct Clock(guest_contract::Clock);
-
-impl Clock {
-    /// Nanoseconds of the machine in the time that this clock takes for a second's worth of its own.
-    fn rate(self) -> u128 {
-        u128::from((1_000_000_000 + i64::from(self.0.ppb)).max(1).unsigned_abs())
-    }
-
-    fn now(self) -> Instant {
-        let passed = u128::from(Board::now().as_nanos()) * self.rate() / 1_000_000_000;
-        Instant::from_nanos(self.0.nanos.saturating_add(u64::try_from(passed).unwrap_or(u64::MAX)))
-    }
-
-    /// The machine's time once this clock shows `at`, or just after.
-    fn when(self, at: Instant) -> Instant {
-        let until = u128::from(at.as_nanos().saturating_sub(self.0.nanos));
-        let machine = (until * 1_000_000_000).div_ceil(self.rate());
-        Instant::from_nanos(u64::try_from(machine).unwrap_or(u64::MAX))
     }
 }
 

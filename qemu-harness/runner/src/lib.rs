@@ -30,4 +30,4 @@ pub use plan::{Plan, Restart, When};
 pub use qemu::{Launch, check_qemu};
 pub use relay::Counts;
 pub use run::run_vms;
-pub use summary::{NodeSummary, Outcome, Seen};
+pub use summary::{NodeSummary, Outcome, Seen, Speed};

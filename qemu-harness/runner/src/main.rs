@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use machine::Duration as Delay;
-use qemu_runner::{Failure, Kind, Outcome, Plan, build_image, check_qemu, run_vms};
+use qemu_runner::{Failure, Kind, Outcome, Plan, Speed, build_image, check_qemu, run_vms};
 use scenario_actor::Part;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,6 +50,9 @@ enum Command {
         /// Percent of frames that are lost
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=100))]
         loss_percent: u64,
+        /// MiB that go by plain TCP first, from the first node that has work to the node of that work
+        #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1024))]
+        plain_mib: u64,
         /// A guest that is built already; without it, it is built
         #[arg(long)]
         image: Option<PathBuf>,
@@ -61,13 +64,16 @@ enum Command {
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Doctor => check_qemu(Path::new("qemu-system-x86_64")).map(|()| None),
-        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, image } => run(&parts, image, out, |plan| {
-            plan.timeout = Duration::from_secs(timeout);
-            plan.seed = seed;
-            plan.link.delay = sim::Delay::Fixed(Delay::from_millis(delay_ms));
-            plan.link.loss = sim::Chance::from_percent(loss_percent);
-        })
-        .map(Some),
+        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, plain_mib, image } => {
+            run(&parts, image, out, |plan| {
+                plan.timeout = Duration::from_secs(timeout);
+                plan.seed = seed;
+                plan.plain_bytes = (plain_mib > 0).then_some(plain_mib * 1024 * 1024);
+                plan.link.delay = sim::Delay::Fixed(Delay::from_millis(delay_ms));
+                plan.link.loss = sim::Chance::from_percent(loss_percent);
+            })
+            .map(Some)
+        }
     };
     match outcome {
         Ok(None) => ExitCode::SUCCESS,
@@ -117,6 +123,13 @@ fn tell(outcome: &Outcome) -> ExitCode {
         for seen in node.seen.iter().filter(|seen| seen.what.is_stable()) {
             let millis = seen.at_nanos / 1_000_000;
             println!("{:>6} ms  {} ({}): {}", millis, node.name, seen.incarnation, seen.what);
+        }
+    }
+    for node in &outcome.nodes {
+        if let Some(speed) = node.speed() {
+            let Speed { plain, fabric } = speed;
+            let ratio = fabric.saturating_mul(100) / plain.max(1);
+            println!("{}: {plain} KiB/s by plain TCP, {fabric} KiB/s by the fabric: {ratio} %", node.name);
         }
     }
     for failure in &outcome.failures {

@@ -1,7 +1,7 @@
 //! What to run. Plain data, checked before anything starts.
 
 use crate::Failure;
-use guest_contract::{START_BYTES_MAX, Start, TestFault};
+use guest_contract::{Plain, START_BYTES_MAX, Start, TestFault};
 use scenario_actor::{Bytes32, Observation, Part};
 use sim::LinkProfile;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +30,8 @@ pub struct Plan {
     pub test_seeds: BTreeMap<String, Bytes32>,
     /// A fault that each node's guest commits, by name: for tests of this harness only.
     pub test_faults: BTreeMap<String, TestFault>,
+    /// So many bytes go by plain TCP first, from the first node that has work to the node of that work.
+    pub plain_bytes: Option<u64>,
     /// The run ends then, by the wall clock, if it has not before.
     pub timeout: Duration,
     /// Each machine's memory.
@@ -76,6 +78,7 @@ impl Plan {
             expected: BTreeMap::new(),
             test_seeds: BTreeMap::new(),
             test_faults: BTreeMap::new(),
+            plain_bytes: None,
             timeout: Duration::from_mins(1),
             memory_mib: 64,
             cpu: "max".into(),
@@ -103,7 +106,20 @@ impl Plan {
             clock: guest_contract::Clock::default(),
             stack: guest_contract::Stack::default(),
             record: false,
+            plain: self.plain(place),
             part,
+        }
+    }
+
+    /// The transfer by plain TCP: from the first node that has work, to the node of that work.
+    fn plain(&self, place: usize) -> Option<Plain> {
+        let bytes = self.plain_bytes.filter(|bytes| *bytes > 0)?;
+        let sender = self.parts.iter().position(|part| !part.work.is_empty())?;
+        let receiver = self.names().position(|name| name == self.parts[sender].work[0].peer)?;
+        match place {
+            _ if place == sender => Some(Plain { to: Some(host(receiver)), bytes }),
+            _ if place == receiver => Some(Plain { to: None, bytes }),
+            _ => None,
         }
     }
 

@@ -73,6 +73,8 @@ struct Node {
     omitted: u64,
     has_booted: bool,
     has_network: bool,
+    plain_nanos: Option<u64>,
+    plain_bytes: Option<u64>,
     failure: Option<(Kind, String)>,
 }
 
@@ -227,6 +229,8 @@ impl<'a> Run<'a> {
             starts: node.starts,
             seen: core::mem::take(&mut node.seen),
             omitted: node.omitted,
+            plain_nanos: node.plain_nanos,
+            plain_bytes: node.plain_bytes,
         });
         let wall_millis = u64::try_from(self.started.elapsed().as_millis()).unwrap_or(u64::MAX);
         Outcome { schema: 1, failures, wall_millis, frames, nodes: nodes.collect() }
@@ -251,6 +255,7 @@ impl Node {
                 let detail = format!("exception {vector} ({error:#x}) at {address:#x}, about {fault:#x}");
                 self.fail(Kind::GuestPanic, detail);
             }
+            Line::Moved { bytes, nanos } => (self.plain_bytes, self.plain_nanos) = (Some(bytes), Some(nanos)),
             Line::Ended { .. } | Line::Seen { .. } | Line::Recording(_) | Line::Call(_) => {}
         }
     }

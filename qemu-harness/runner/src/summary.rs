@@ -1,7 +1,7 @@
 //! The result of a run: what a program gets, and `summary.json`. Holds no path and no secret.
 
 use crate::{Counts, Failure};
-use scenario_actor::Observation;
+use scenario_actor::{Observation, WorkSeen};
 use serde::Serialize;
 use std::path::Path;
 
@@ -31,6 +31,10 @@ pub struct NodeSummary {
     pub seen: Vec<Seen>,
     /// How many more did not fit.
     pub omitted: u64,
+    /// How long its transfer by plain TCP took, if it sent one.
+    pub plain_nanos: Option<u64>,
+    /// How many bytes that was.
+    pub plain_bytes: Option<u64>,
 }
 
 /// One observation.
@@ -42,6 +46,36 @@ pub struct Seen {
     pub at_nanos: u64,
     /// What.
     pub what: Observation,
+}
+
+/// What one node sent to another in one run, in KiB of payload a second.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Speed {
+    /// By plain TCP.
+    pub plain: u64,
+    /// By the fabric, in its first piece of work.
+    pub fabric: u64,
+}
+
+impl NodeSummary {
+    /// How fast it sent, if it sent by plain TCP too.
+    pub fn speed(&self) -> Option<Speed> {
+        let rate = |bytes: u64, nanos: u64| {
+            u64::try_from(u128::from(bytes) * 1_000_000_000 / 1024 / u128::from(nanos.max(1))).unwrap_or(u64::MAX)
+        };
+        let work = |seen: &Seen| match &seen.what {
+            Observation::Work { seen: WorkSeen::Started { .. }, .. } => Some((seen.at_nanos, None)),
+            Observation::Work { seen: WorkSeen::Done { bytes, .. }, .. } => Some((seen.at_nanos, Some(*bytes))),
+            _ => None,
+        };
+        let mut work = self.seen.iter().filter_map(work);
+        let (began, _) = work.next()?;
+        let (ended, bytes) = work.find_map(|(at, bytes)| Some((at, bytes?)))?;
+        Some(Speed {
+            plain: rate(self.plain_bytes?, self.plain_nanos?),
+            fabric: rate(bytes, ended.saturating_sub(began)),
+        })
+    }
 }
 
 impl Outcome {

@@ -157,14 +157,28 @@ fn soon(what: impl Fn() -> bool) -> bool {
     false
 }
 
-/// The parts that the command is shown with are those of the first test; `BLESS=1` writes them.
 #[test]
-fn the_example_is_first_contact() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/first-contact");
-    for part in Story::first_contact("example").plan.parts {
+#[ignore = "needs QEMU: run ci/qemu"]
+fn the_fabric_moves_half_of_what_plain_tcp_does() {
+    let outcome = Story::bulk("bulk").run();
+    assert_passed(&outcome);
+    let speed = outcome.nodes[1].speed().unwrap();
+    assert!(speed.fabric * 2 >= speed.plain, "{speed:?}");
+}
+
+/// The parts that the command is shown with are those of the tests; `BLESS=1` writes them.
+#[test]
+fn the_examples_are_those_of_tests() {
+    for (folder, story) in [("first-contact", Story::first_contact("example")), ("bulk", Story::bulk("example"))] {
+        check_example(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples").join(folder), story);
+    }
+}
+
+fn check_example(folder: &Path, story: Story) {
+    for part in story.plan.parts {
         let path = folder.join(format!("{}.json", part.name));
         if std::env::var_os("BLESS").is_some() {
-            std::fs::create_dir_all(&folder).unwrap();
+            std::fs::create_dir_all(folder).unwrap();
             std::fs::write(&path, serde_json::to_string_pretty(&part).unwrap() + "\n").unwrap();
         }
         let example: Part = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();

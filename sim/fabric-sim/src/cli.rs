@@ -106,6 +106,7 @@ Examples:
   fabric-sim replay scenarios/regressions/flaky-hub-work-done-7.capsule.json
   fabric-sim replay target/out/failure.capsule.json --format json | jq -r .replayed
   fabric-sim replay node.log                        what `fabric-node run --record node.log` wrote
+  fabric-sim replay target/vms/hub-0.log            what `run --world qemu --record --out target/vms` wrote
 
 Of a capsule says same, moved, gone or not-applicable. Where the run has changed, what chance did when the capsule was written is done
 again to the events that resemble those of then. `gone` exits with 0, `same` and `moved` with 1, `not-applicable` with 3.
@@ -379,7 +380,7 @@ pub(crate) struct SweepArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// The capsule, or the log of a node
+    /// The capsule, or the log of a node or of a virtual machine
     pub(crate) capsule: PathBuf,
     /// What to print: a line for people to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]

@@ -106,6 +106,29 @@ fn a_run_leaves_what_was_asked_for_and_nothing_else() {
 
 #[test]
 #[ignore = "needs QEMU: run ci/qemu"]
+fn what_a_machine_recorded_comes_again_in_the_simulator_to_the_byte() {
+    let out = empty_dir("qemu-record");
+    let file = scenario("first-contact");
+    let ran = fabric_sim(&["run", &file, "--world", "qemu", "--record", "--out", out.to_str().unwrap()]);
+    assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+    for node in ["hub", "phone"] {
+        let log = out.join(format!("{node}-0.log"));
+        let replayed = fabric_sim(&["replay", log.to_str().unwrap(), "--format", "json"]);
+        assert_eq!(replayed.code, Some(0), "{}{}", replayed.stdout, replayed.stderr);
+        let result: Value = serde_json::from_str(&replayed.stdout).unwrap();
+        assert_eq!(result["replayed"], "same");
+        assert!(result["compared"].as_u64().unwrap() > 100, "{result}");
+        let text = fs::read_to_string(&log).unwrap();
+        let begin = text.find("\"pipe-bytes\"").unwrap() + "\"pipe-bytes\":{\"pipe\":0,\"bytes\":\"".len();
+        let other = if text[begin..].starts_with('0') { "1" } else { "0" };
+        fs::write(&log, [&text[..begin], other, &text[begin + 1..]].concat()).unwrap();
+        let changed = fabric_sim(&["replay", log.to_str().unwrap()]);
+        assert_eq!(changed.code, Some(4), "{}", changed.stderr);
+    }
+}
+
+#[test]
+#[ignore = "needs QEMU: run ci/qemu"]
 fn a_run_that_is_killed_leaves_no_machine_and_no_file() {
     let mut run =
         command(&["run", &scenario("paused-phone"), "--world", "qemu"]).stderr(Stdio::null()).spawn().unwrap();
@@ -126,7 +149,7 @@ fn what_machines_cannot_do_is_refused_before_anything_runs() {
     };
     let (contact, clocks) = (scenario("first-contact"), scenario("clock-chaos"));
     refused(&["run", &clocks, "--world", "qemu"], "its clocks do not change while they run");
-    refused(&["run", &scenario("impostor"), "--world", "qemu"], "it has no attackers");
+    refused(&["run", &scenario("impostor"), "--world", "qemu"], "of attackers it has only");
     refused(&["run", &contact, "--world", "qemu", "--suite", "model"], "it has no `--suite model`");
     refused(&["run", &contact, "--world", "qemu", "--trace", "t.jsonl"], "it has no `--trace`");
     refused(&["run", &contact, "--world", "tcp", "--guest-image", "x"], "it has no `--guest-image`");

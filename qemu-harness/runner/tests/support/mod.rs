@@ -6,6 +6,7 @@ use scenario_actor::{Allow, Bytes32, Directory, Expect, Observation, Part, Peer,
 use std::path::{Path, PathBuf};
 
 const PORT: u16 = 7_000;
+const BULK_BYTES: u64 = 16 * 1024 * 1024;
 
 pub(crate) struct Story {
     pub(crate) plan: Plan,
@@ -20,6 +21,17 @@ impl Story {
         story.allows("hub", "phone", "echo");
         story.work("phone", "hub", "echo", 64 * 1024, Expect::Echoed);
         story.work("phone", "hub", "admin", 100, Expect::Denied);
+        story
+    }
+
+    /// A phone that sends 16 MiB to a hub, by plain TCP and by the fabric.
+    pub(crate) fn bulk(name: &str) -> Self {
+        let mut story = Self::new(name, &["hub", "phone"]);
+        story.serves("hub", &["files"]);
+        story.allows("hub", "phone", "files");
+        story.work("phone", "hub", "files", BULK_BYTES, Expect::Delivered);
+        story.part("phone").work[0].message_bytes = (64 * 1024, 64 * 1024);
+        story.plan.plain_bytes = Some(BULK_BYTES);
         story
     }
 

@@ -18,7 +18,7 @@ mod taps;
 
 pub(crate) use kinds::{Conduct, TapKind};
 pub(crate) use player::{Inspect, Look, Player};
-pub(crate) use taps::{Wiretaps, install};
+pub(crate) use taps::{Liar, Wiretaps, install};
 
 #[cfg(test)]
 mod tests;

@@ -10,6 +10,7 @@ mod guided;
 mod list;
 mod new;
 mod replay;
+mod replay_guest;
 mod replay_log;
 mod report;
 mod run;

@@ -9,7 +9,10 @@ use serde_json::json;
 
 pub(super) fn replay(args: &ReplayArgs, terminal: &Terminal) -> Result<(), Exit> {
     if let Some(log) = super::replay_log::open(&args.capsule) {
-        return super::replay_log::replay(log, args.format, terminal);
+        return super::replay_log::tell(&node_log::replay(log), args.format, terminal);
+    }
+    if let Some(log) = super::replay_guest::open(&args.capsule) {
+        return super::replay_log::tell(&super::replay_guest::replay(log), args.format, terminal);
     }
     let replayed = match Capsule::read(&args.capsule) {
         Ok(capsule) => {

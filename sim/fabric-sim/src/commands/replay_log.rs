@@ -2,7 +2,7 @@
 
 use crate::cli::{Exit, Format};
 use crate::terminal::{Paint, Terminal};
-use node_log::{MAGIC, Replayed, Stopped, replay as run};
+use node_log::{MAGIC, Replayed, Stopped};
 use serde_json::{Value, json};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -15,9 +15,9 @@ pub(super) fn open(path: &Path) -> Option<impl BufRead + use<>> {
     is_log.then_some(log)
 }
 
-pub(super) fn replay(log: impl BufRead, format: Format, terminal: &Terminal) -> Result<(), Exit> {
-    let outcome = run(log);
-    let (word, detail, exit) = match &outcome {
+/// Says what came of a replay.
+pub(super) fn tell(outcome: &Result<Replayed, Stopped>, format: Format, terminal: &Terminal) -> Result<(), Exit> {
+    let (word, detail, exit) = match outcome {
         Ok(Replayed { compared: 0, .. }) => ("nothing", "it holds nothing to compare".to_owned(), Err(Exit::Nothing)),
         Ok(done) => ("same", same(done), Ok(())),
         Err(differs @ Stopped::Differs { .. }) => ("differs", differs.to_string(), Err(Exit::Nondeterminism)),

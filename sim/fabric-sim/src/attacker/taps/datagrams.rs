@@ -21,6 +21,14 @@ impl IdentitySwap {
         Self { devices: devices.to_vec(), lies: 0 }
     }
 
+    /// What to say ahead of an announce; nothing ahead of anything else.
+    pub(super) fn lies_about(&self, bytes: &[u8]) -> Vec<Vec<u8>> {
+        match Announce::parse(bytes) {
+            Ok(Announce::V1(truth)) => self.lies(&truth),
+            _ => Vec::new(),
+        }
+    }
+
     fn lies(&self, truth: &AnnounceV1<'_>) -> Vec<Vec<u8>> {
         let mut noise_static = *truth.noise_static.as_bytes();
         noise_static[0] ^= 1;
@@ -36,11 +44,9 @@ impl IdentitySwap {
 
 impl Trick for IdentitySwap {
     fn datagram(&mut self, from: NodeIndex, to: NodeIndex, bytes: &[u8], out: &mut Vec<Injection>) {
-        if let Ok(Announce::V1(truth)) = Announce::parse(bytes) {
-            let lies = self.lies(&truth);
-            self.lies += lies.len() as u64;
-            out.extend(lies.into_iter().map(|bytes| Injection::Datagram { from, to, bytes }));
-        }
+        let lies = self.lies_about(bytes);
+        self.lies += lies.len() as u64;
+        out.extend(lies.into_iter().map(|bytes| Injection::Datagram { from, to, bytes }));
         out.push(Injection::Datagram { from, to, bytes: bytes.to_vec() });
     }
 

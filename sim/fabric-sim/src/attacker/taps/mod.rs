@@ -1,6 +1,7 @@
 //! Men in the middle. Each owns all links between two sides, sees whole messages, and plays its tricks in turn.
 
 mod datagrams;
+mod liar;
 mod messages;
 mod observe;
 mod relay;
@@ -12,6 +13,7 @@ use crate::scenario::resolved::Attacker;
 use ::sim::{Flow, Injection, NodeIndex, Tap, Time, World};
 use core::fmt::Debug;
 use datagrams::IdentitySwap;
+pub(crate) use liar::Liar;
 use machine::Machine;
 use messages::{Message, Messages};
 use observe::Observe;

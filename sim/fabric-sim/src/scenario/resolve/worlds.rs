@@ -1,9 +1,10 @@
 //! Where a scenario runs, and what other worlds than the simulator cannot do for it.
 
+use crate::attacker::TapKind;
 use crate::scenario::file::File;
 use crate::scenario::problem::Problems;
 use crate::scenario::read::did_you_mean;
-use crate::scenario::resolved::{Disk, Perturb, Pipes, Scenario, What};
+use crate::scenario::resolved::{Attacker, Disk, Perturb, Pipes, Scenario, What};
 use crate::scenario::units::Nanos;
 use crate::stack;
 use crate::worlds::{World, real};
@@ -38,8 +39,8 @@ pub(super) fn resolve(file: &File, scenario: &Scenario, problems: &mut Problems)
 pub(crate) fn lacks(world: World, scenario: &Scenario) -> Option<String> {
     match world {
         World::Sim => None,
-        World::Stack => stack_lacks(scenario),
-        World::Tcp => tcp_lacks(scenario),
+        World::Stack => no_attackers(scenario).or_else(|| stack_lacks(scenario)),
+        World::Tcp => no_attackers(scenario).or_else(|| tcp_lacks(scenario)),
         World::Qemu => qemu_lacks(scenario),
     }
 }
@@ -48,7 +49,6 @@ pub(crate) fn lacks(world: World, scenario: &Scenario) -> Option<String> {
 fn stack_lacks(scenario: &Scenario) -> Option<String> {
     let pipes = Pipes { buffer: scenario.pipes.buffer, patience: scenario.pipes.patience, ..Pipes::default() };
     first([
-        (scenario.is_attacked(), "it has no attackers".into()),
         (scenario.nodes.len() > stack::NODES_MAX, format!("it has at most {} nodes", stack::NODES_MAX)),
         (
             stack::mtu_min(scenario) < stack::MTU_MIN,
@@ -82,7 +82,14 @@ fn tcp_lacks(scenario: &Scenario) -> Option<String> {
 
 /// What virtual machines cannot do: what stack mode cannot, and what no world in real time can.
 fn qemu_lacks(scenario: &Scenario) -> Option<String> {
-    let lacks = [(scenario.nodes.len() > real::VMS_MAX, format!("it has at most {} nodes", real::VMS_MAX))];
+    let is_liar = |attacker: &Attacker| attacker.tap == TapKind::IdentitySwap;
+    let lacks = [
+        (
+            !scenario.attackers.iter().all(is_liar) || scenario.nodes.iter().any(|node| node.hostile.is_some()),
+            "of attackers it has only `tap = \"identity-swap\"`".into(),
+        ),
+        (scenario.nodes.len() > real::VMS_MAX, format!("it has at most {} nodes", real::VMS_MAX)),
+    ];
     real_lacks(scenario).or_else(|| stack_lacks(scenario)).or_else(|| first(lacks))
 }
 
@@ -90,7 +97,6 @@ fn qemu_lacks(scenario: &Scenario) -> Option<String> {
 fn real_lacks(scenario: &Scenario) -> Option<String> {
     let has_fault = |is: fn(&What) -> bool| scenario.faults.iter().any(|fault| is(&fault.what));
     first([
-        (scenario.is_attacked(), "it has no attackers".into()),
         (scenario.stop_at > REAL_TIME_MAX, format!("it runs for at most {REAL_TIME_MAX} of real time")),
         (scenario.nodes.iter().any(|node| node.disk != Disk::default()), "its storage is the computer's".into()),
         (has_fault(|what| matches!(what, What::Disk(..))), "its storage is the computer's".into()),
@@ -100,6 +106,10 @@ fn real_lacks(scenario: &Scenario) -> Option<String> {
         ),
         (scenario.perturb != Perturb::default(), "its driver takes no liberties".into()),
     ])
+}
+
+fn no_attackers(scenario: &Scenario) -> Option<String> {
+    scenario.is_attacked().then(|| "it has no attackers".to_owned())
 }
 
 /// The first thing that is lacking.

@@ -21,7 +21,7 @@ mod wall;
 use super::parts::{Keys, Parts};
 use super::sim::{Onlooker, Run, config};
 use super::{Given, SuiteKind, World};
-use crate::oracles::{DEATHS, LOOKED, NO_LIVELOCK, NO_PANIC, Seen, TAPPED};
+use crate::oracles::{ATTACKS_FELT, DEATHS, LOOKED, NO_LIVELOCK, NO_PANIC, Seen, TAPPED};
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::stack;
@@ -229,6 +229,9 @@ impl<S: Site> Real<S> {
         judge.cannot(&[DEATHS], "who is heard is known in the simulator only");
         judge.cannot(&LOOKED, "nodes are looked into in the simulator only");
         judge.cannot(&[NO_LIVELOCK], "an instant of real time cannot be counted out");
+        if let Some(name) = self.site.idle() {
+            judge.fail(ATTACKS_FELT, format!("{name} never got to do what it came for"), None);
+        }
         let medium = self.site.medium();
         Run {
             ended,

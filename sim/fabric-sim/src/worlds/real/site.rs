@@ -56,6 +56,9 @@ pub(super) trait Site {
     /// Resets every connection between the two.
     fn reset(&mut self, a: NodeId, b: NodeId);
 
+    /// An attacker that has not done what it came for.
+    fn idle(&self) -> Option<String>;
+
     /// The nodes did not do all that they had to: an error when what is below them is to blame.
     fn blame(&self) -> Result<(), String>;
 }

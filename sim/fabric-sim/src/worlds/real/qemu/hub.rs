@@ -3,7 +3,8 @@
 
 use super::super::medium::Medium;
 use super::super::site::NODES_TOKENS;
-use super::host_number;
+use super::{frame, host_number};
+use crate::attacker::Liar;
 use ::sim::{Config, Segments, Time};
 use machine::Duration;
 use mio::event::Event;
@@ -31,6 +32,7 @@ pub(super) struct Hub {
     folder: PathBuf,
     registry: Registry,
     ports: Vec<Port>,
+    liars: Vec<Liar>,
     /// Frames sent in each direction, and by each node to all.
     numbers: Vec<u64>,
     /// By arrival and number: those of one arrival keep their order.
@@ -53,13 +55,14 @@ struct Port {
 
 impl Hub {
     /// A hub whose sockets are in `folder`, with nothing plugged in.
-    pub(super) fn new(config: &Config, folder: &Path, registry: Registry) -> Self {
+    pub(super) fn new(config: &Config, folder: &Path, registry: Registry, liars: Vec<Liar>) -> Self {
         let nodes = config.nodes.len();
         Self {
             medium: Medium::new(config),
             segments: Segments::new(config.nodes.iter().map(|node| node.segments.as_slice())),
             folder: folder.to_owned(),
             registry,
+            liars,
             ports: (0..nodes).map(|_| Port::default()).collect(),
             numbers: vec![0; nodes * nodes],
             under_way: BTreeMap::new(),
@@ -135,6 +138,7 @@ impl Hub {
         if from == to {
             return;
         }
+        self.lie(now, (from, to), frame);
         let arrivals = self.medium.datagram(now, (from as u32, to as u32), to_all, number, frame);
         // IPv4, UDP and TCP have checksums of their own; for ARP there is the card's.
         let is_arp = frame.get(12..14) == Some(&ETHERTYPE_ARP);
@@ -144,6 +148,23 @@ impl Hub {
                 self.frames_made += 1;
             }
         }
+    }
+
+    /// Sends ahead what men in the middle make of a frame.
+    fn lie(&mut self, now: Time, (from, to): (usize, usize), frame: &[u8]) {
+        let Some(payload) = frame::payload(frame).filter(|_| !self.liars.is_empty()) else { return };
+        let link = (from as u32, to as u32);
+        let lies = self.liars.iter_mut().flat_map(|liar| liar.lies(now, link, &frame[payload.clone()]));
+        let room = FRAMES_MAX.saturating_sub(self.under_way.len());
+        for lie in lies.filter_map(|lie| frame::with_payload(frame, &lie)).take(room) {
+            self.under_way.insert((now, self.frames_made), (to, lie));
+            self.frames_made += 1;
+        }
+    }
+
+    /// An attacker that found nothing to lie about.
+    pub(super) fn idle(&self) -> Option<String> {
+        self.liars.iter().find_map(Liar::idle).map(str::to_owned)
     }
 
     /// Hands over what has arrived by `now`.

@@ -1,6 +1,7 @@
 //! The world `qemu`: each node is a virtual machine without an operating system, with a network card of its own, and a hub
 //! joins the cards. What a node stores, its machine says on its serial line, and gets it back at its next start.
 
+mod frame;
 mod hub;
 
 use super::child::Child;
@@ -8,6 +9,7 @@ use super::medium::Medium;
 use super::scratch::Scratch;
 use super::site::{Site, Told};
 use super::{Staged, unable};
+use crate::attacker::Liar;
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
 use crate::stack;
@@ -81,6 +83,7 @@ impl Machines {
         let program = std::env::current_exe().map_err(unable("this program cannot be found"))?;
         let scratch = Scratch::new(&program).map_err(unable("no temporary directory can be made"))?;
         let registry = || poll.registry().try_clone().map_err(unable("nothing can be waited for"));
+        let liars = Liar::all(scenario, &parts.device_ids());
         Ok(Self {
             scenario: Rc::clone(scenario),
             parts,
@@ -89,7 +92,7 @@ impl Machines {
             image,
             registry: registry()?,
             hosts: config.nodes.iter().map(|_| Machine::default()).collect(),
-            hub: Hub::new(config, scratch.path(), registry()?),
+            hub: Hub::new(config, scratch.path(), registry()?, liars),
             scratch,
         })
     }
@@ -114,6 +117,7 @@ impl Machines {
                 user_timeout_nanos: host.user_timeout.as_nanos(),
             },
             record: self.given.record,
+            plain: None,
             part: self.parts.of(node),
         }
     }
@@ -205,7 +209,7 @@ impl Machine {
             Line::Excepted { vector, error, address, fault } => Some(Told::Panicked(format!(
                 "processor exception {vector} ({error:#x}) at {address:#x}, about {fault:#x}"
             ))),
-            Line::Recording(_) | Line::Call(_) | Line::Ended { .. } => None,
+            Line::Recording(_) | Line::Call(_) | Line::Moved { .. } | Line::Ended { .. } => None,
         }
     }
 
@@ -308,6 +312,10 @@ impl Site for Machines {
 
     /// Refused when the scenario was loaded.
     fn reset(&mut self, _: NodeId, _: NodeId) {}
+
+    fn idle(&self) -> Option<String> {
+        self.hub.idle()
+    }
 
     fn blame(&self) -> Result<(), String> {
         let lack = (0..).zip(&self.hosts).find_map(|(node, machine)| Some((node, machine.lacks()?)));

@@ -145,6 +145,11 @@ impl Site for Processes {
         self.relay.reset(a, b);
     }
 
+    /// It has no attackers.
+    fn idle(&self) -> Option<String> {
+        None
+    }
+
     fn blame(&self) -> Result<(), String> {
         Ok(())
     }
