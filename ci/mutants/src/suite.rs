@@ -16,7 +16,7 @@ const PROFILES: [&str; 2] = ["rough", "hostile"];
 pub(crate) struct Scenario {
     pub(crate) name: String,
     pub(crate) path: PathBuf,
-    /// Attacks are as their scenario has them, and no nemesis adds to them.
+    /// Attacks, and what people do at their times, are as their scenario has them: no nemesis adds to them.
     is_attacked: bool,
     /// Of its run under seed 1.
     events: u64,
@@ -106,9 +106,14 @@ fn one(path: PathBuf, program: &Path) -> Result<Option<Scenario>, String> {
     let Some(name) = table.get("name").and_then(toml::Value::as_str) else { return Ok(None) };
     let hostile = |node: &toml::Value| node.get("hostile").is_some();
     let nodes = table.get("nodes").and_then(toml::Value::as_table);
-    let is_attacked = table.contains_key("attackers") || nodes.is_some_and(|nodes| nodes.values().any(hostile));
-    let count = |node: &toml::Value| node.get("count").and_then(toml::Value::as_integer).unwrap_or(1);
-    if nodes.is_some_and(|nodes| nodes.values().map(count).sum::<i64>() > NODES_MAX) {
+    let is_attacked = table.contains_key("attackers")
+        || table.contains_key("acts")
+        || nodes.is_some_and(|nodes| nodes.values().any(hostile));
+    let count = |table: &toml::Value| table.get("count").and_then(toml::Value::as_integer).unwrap_or(1);
+    let sites = table.get("sites").and_then(toml::Value::as_table);
+    let sites: i64 = sites.map_or(1, |sites| sites.values().map(count).sum());
+    let all = |node: &toml::Value| count(node) * if node.get("each_site").is_some() { sites } else { 1 };
+    if nodes.is_some_and(|nodes| nodes.values().map(all).sum::<i64>() > NODES_MAX) {
         return Ok(None);
     }
     let words = ["run", "--suite", "model", "--format", "json"];

@@ -7,6 +7,10 @@ use crate::scenario::Scenario;
 use crate::scenario::resolved::{Disk, Node, Perturb, Pipes};
 use crate::scenario::units::{Delay, Percent, Skew};
 
+/// However little a scenario has to move, a handshake has to go through within its deadline: 216 bytes of the initiator's (docs/wire.md,
+/// 3), in four round trips at most.
+const HANDSHAKE_BUFFER_MIN: u64 = 64;
+
 pub(super) fn draw(
     scenario: &mut Scenario,
     pace: &Pace,
@@ -39,7 +43,7 @@ fn pipes(mut pipes: Pipes, pace: &Pace, strength: Strength, seed: u64, tell: &mu
             tell(format!("pipes.{name}"), format!("{drawn}B"));
         }
     };
-    let least = pace.window_min().saturating_mul(2).max(pace.piece_min().saturating_mul(2));
+    let least = pace.window_min().saturating_mul(2).max(pace.piece_min().saturating_mul(2)).max(HANDSHAKE_BUFFER_MIN);
     size("buffer", &mut pipes.buffer, least);
     size("segment", &mut pipes.segment, pace.segment_min());
     size("room_max", &mut pipes.room_max, pace.piece_min().saturating_mul(2));
