@@ -1,19 +1,18 @@
 //! `sweep --guided`: runs that are made from those which reached something new.
 
 use super::found::{self, Source, Teller};
-use super::sweep::{INTERRUPTED, RESULTS, finish, how_to_go_on, stop, usage, write};
+use super::sweep::{INTERRUPTED, RESULTS, finish, how_to_go_on, prepare_journal, stop, usage, write};
 use crate::cli::{Exit, SweepArgs, SweepFormat};
 use crate::explore::{GENERATION, Guided, Memory};
 use crate::nemesis::Limits;
 use crate::oracles::{count, grouped};
 use crate::report::sweep::{self as report, About};
 use crate::scenario::Scenario;
-use crate::sweep::{self, Bounds, Ended, Header, Line, Plan, Stopwatch, Tally};
+use crate::sweep::{self, Bounds, Ended, Line, Plan, Stopwatch, Tally};
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::play_with;
 use crate::worlds::sim::Extras;
 use serde_json::json;
-use std::path::Path;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -29,7 +28,9 @@ pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal:
     };
     let header = Memory::header(&about.header, plan.mode, plan.seeds.0);
     let mut memory = match &args.out {
-        Some(dir) => remembered(dir, &header).map_err(|error| usage(terminal, &error))?,
+        Some(dir) => prepare_journal(dir)
+            .and_then(|program| Memory::open(dir, &header, &program))
+            .map_err(|error| usage(terminal, &error))?,
         None => Memory::default(),
     };
     if memory.runs() > 0 {
@@ -77,12 +78,6 @@ pub(super) fn guided(args: &SweepArgs, about: &About, plan: &Plan<'_>, terminal:
         return Err(Exit::Interrupted);
     }
     finish(tally.exit(about.wanted()))
-}
-
-fn remembered(dir: &Path, header: &Header) -> Result<Memory, String> {
-    std::fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
-    let program = sweep::program().map_err(|error| format!("this program cannot be read: {error}"))?;
-    Memory::open(dir, header, &program)
 }
 
 fn refuse(args: &SweepArgs, plan: &Plan<'_>, terminal: &Terminal) -> Result<(), Exit> {

@@ -167,9 +167,14 @@ pub(super) fn jobs(asked: Option<NonZeroUsize>) -> usize {
     asked.or_else(|| std::thread::available_parallelism().ok()).map_or(1, NonZeroUsize::get)
 }
 
-pub(super) fn open_journal(dir: &Path, header: &Header) -> Result<(Option<Journal>, Vec<Line>), String> {
+/// Makes the directory of a journal; gives the digest of the program, to which a journal belongs.
+pub(super) fn prepare_journal(dir: &Path) -> Result<String, String> {
     std::fs::create_dir_all(dir).map_err(|error| format!("`{}` cannot be made: {error}", dir.display()))?;
-    let program = sweep::program().map_err(|error| format!("this program cannot be read: {error}"))?;
+    sweep::program().map_err(|error| format!("this program cannot be read: {error}"))
+}
+
+pub(super) fn open_journal(dir: &Path, header: &Header) -> Result<(Option<Journal>, Vec<Line>), String> {
+    let program = prepare_journal(dir)?;
     let (journal, lines) = Journal::open(&dir.join(JOURNAL), header, &program)?;
     Ok((Some(journal), lines))
 }

@@ -62,7 +62,7 @@ pub(crate) struct Forks<'a> {
     fingerprint: &'a Fingerprint,
     player: &'a Player<'a>,
     /// When the run ended.
-    pub(crate) ended: Time,
+    ended: Time,
     /// When each decision that the run overrides was met.
     met: BTreeMap<Address, Time>,
     /// How many at each point.

@@ -55,6 +55,15 @@ fn no_fault_outlasts_the_first_phase_and_every_kind_is_drawn() {
     }
 }
 
+/// What moves nothing still shakes hands.
+#[test]
+fn the_narrowest_pipe_lets_a_handshake_through_in_time() {
+    let loaded = scenario::open(Path::new("../../scenarios/pairing-refused.toml"), &[]).unwrap();
+    let buffers = (0..300).map(|seed| drawn(&loaded, Some(Profile::Rough), seed).scenario.pipes.buffer);
+    let least = buffers.min().unwrap();
+    assert!((64..128).contains(&least), "narrow pipes are drawn, and none below 64 bytes: {least}");
+}
+
 #[test]
 fn a_seed_draws_the_same_twice_and_another_seed_does_not() {
     let loaded = contact();
