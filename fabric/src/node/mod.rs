@@ -218,6 +218,11 @@ impl Node {
         self.events.pop_front()
     }
 
+    /// Whether something is to be done with a pipe, so that [`Node::poll_output`] gives it.
+    pub fn wants_pipe(&self) -> bool {
+        !self.pipe_outputs.is_empty()
+    }
+
     /// The next output that is no event: see [`Node::poll_event`].
     pub fn poll_output(&mut self) -> Option<Output<'_, Infallible>> {
         if let Some(output) = self.pipe_outputs.pop_front() {
