@@ -1,3 +1,5 @@
+//! The book is tested and its reference is generated.
+//!
 //! Reads the `console` blocks of a page of the book, runs their commands in order, and compares exit codes and what is
 //! printed with what the page shows. Knows no program: whoever calls it says which there are.
 //!
@@ -12,9 +14,13 @@
 //! | `<!-- numbers vary -->` | any digits are as good as those shown |
 //! | `<!-- says: yes -->` | what its person answers when it asks |
 
+mod links;
 mod page;
+mod reference;
 mod run;
 mod shown;
 
+pub use links::dead_links;
 pub use page::{Step, steps};
+pub use reference::{Program, reference};
 pub use run::{Ends, Shell};

@@ -2,13 +2,15 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on panics")]
 
-use book::{Ends, Shell, Step, steps};
+mod common;
+
+use book::{Ends, Shell, Step, dead_links, steps};
+use common::{built, root};
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::UdpSocket;
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::thread;
 
 /// Commands that are not run here, and why.
@@ -53,27 +55,6 @@ fn ends(command: &str) -> Ends {
     } else {
         Ends::ByItself
     }
-}
-
-fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("this package is in ci/")
-}
-
-/// Builds the programs as this test was built, and gives the folder that they are in.
-fn built() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let build = |arguments: &[&str]| {
-        let mut command = Command::new(&cargo);
-        command.current_dir(root()).args(["build", "--locked", "--quiet"]).args(arguments);
-        if !cfg!(debug_assertions) {
-            command.arg("--release");
-        }
-        assert!(command.status().expect("cargo runs this test").success(), "{command:?} fails");
-    };
-    build(&["-p", "fabric-sim", "-p", "fabric-node"]);
-    build(&["-p", "sim-lab", "--example", "ping"]);
-    let here = std::env::current_exe().unwrap();
-    here.parent().and_then(Path::parent).expect("a test is in target/PROFILE/deps").to_owned()
 }
 
 /// A folder with what a checkout has, for commands to write to. `programs` are in its folder `bin`; nodes listen on the
@@ -144,16 +125,25 @@ fn check(pages: &[(String, String)], not_run: &[(&str, &str)], programs: &Path) 
     faults
 }
 
-#[test]
-fn what_the_book_says_is_so() {
+fn pages() -> Vec<(String, String)> {
     let mut paths: Vec<_> = fs::read_dir(root().join("docs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "md"));
     paths.push(root().join("README.md"));
+    assert!(paths.len() > 10, "{} pages were found", paths.len());
     let name = |path: &Path| path.strip_prefix(root()).unwrap().display().to_string();
-    let pages: Vec<_> = paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect();
-    assert!(pages.len() > 10, "{} pages were found", pages.len());
-    let faults = check(&pages, NOT_RUN, &built());
+    paths.iter().map(|path| (name(path), fs::read_to_string(path).unwrap())).collect()
+}
+
+#[test]
+fn what_the_book_says_is_so() {
+    let faults = check(&pages(), NOT_RUN, &built());
     assert!(faults.is_empty(), "{}", faults.join("\n\n"));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let dead = dead_links(&pages().into_iter().collect(), |path| root().join(path).exists());
+    assert!(dead.is_empty(), "{}", dead.join("\n"));
 }
 
 #[test]
