@@ -40,6 +40,7 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("node-log", &["fabric", "machine"]),
     ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
     ("fuzz-targets", &["fabric", "fabric-sim", "machine", "netstackd", "node-log"]),
+    ("book", &[]),
     ("hygiene", &[]),
 ];
 
