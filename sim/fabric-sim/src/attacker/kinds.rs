@@ -51,6 +51,9 @@ pub(crate) enum Conduct {
     FloodChurn,
     FloodEmptyData,
     FloodReset,
+    Crowding,
+    Miser,
+    FalseCommitment,
     HalfOpen,
     Drip,
     Garbage,
@@ -64,7 +67,7 @@ pub(crate) enum Conduct {
 }
 
 impl Conduct {
-    pub(crate) const ALL: [(&'static str, Self); 20] = [
+    pub(crate) const ALL: [(&'static str, Self); 23] = [
         ("out-of-turn", Self::OutOfTurn),
         ("bad-frames", Self::BadFrames),
         ("credit-lies", Self::CreditLies),
@@ -75,6 +78,9 @@ impl Conduct {
         ("flood-churn", Self::FloodChurn),
         ("flood-empty-data", Self::FloodEmptyData),
         ("flood-reset", Self::FloodReset),
+        ("crowding", Self::Crowding),
+        ("miser", Self::Miser),
+        ("false-commitment", Self::FalseCommitment),
         ("half-open", Self::HalfOpen),
         ("drip", Self::Drip),
         ("garbage", Self::Garbage),
