@@ -63,7 +63,7 @@ fn a_nemesis_is_refused_where_people_act_at_their_times() {
         &["sweep", pairing],
         &["sweep", pairing, "--guided"],
         &["shrink", pairing],
-        &["diff", pairing, pairing],
+        &["diff", pairing],
     ] {
         let ran = fabric_sim(&[args, &["--nemesis", "calm"]].concat());
         assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
