@@ -40,5 +40,5 @@ mod wire;
 pub use config::{Admitting, Announcing, Config, Limits};
 pub use counters::{Count, Counters};
 pub use event::{CallError, CodeName, Command, Event, SessionEnd, SessionId, StreamKey};
-pub use node::{Load, Node, Older};
+pub use node::{DialUnderWay, Load, Node, Older};
 pub use policy::{Groups, Policy, Rule, UnknownGroup, Who};

@@ -23,10 +23,12 @@ pub(crate) struct Task<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
     Held,
-    /// A check failed: which, and in what mode the seed was drawn.
+    /// A check failed: which, and in what mode which seed was drawn.
     Caught {
         check: String,
         mode: String,
+        /// The one that was asked for, or a regression seed of the scenario: those run first.
+        seed: u64,
         detail: String,
     },
     /// It did not end.
@@ -45,6 +47,7 @@ struct Sweep {
 struct Failure {
     check: String,
     mode: String,
+    seed: u64,
     detail: Option<String>,
 }
 
@@ -58,7 +61,7 @@ pub(crate) fn run(program: &Path, task: Task<'_>) -> Result<(Outcome, u64), Stri
     let cpu = said.lines().rev().find_map(|line| line.strip_prefix(CPU)?.parse().ok());
     let outcome = match output.status.code() {
         Some(0) => Outcome::Held,
-        Some(1 | 3 | 4) => caught(&output.stdout)?,
+        Some(1 | 3 | 4) => caught(&output.stdout, task.seed)?,
         None => Outcome::Hung,
         Some(_) => Outcome::Broke(said),
     };
@@ -66,12 +69,12 @@ pub(crate) fn run(program: &Path, task: Task<'_>) -> Result<(Outcome, u64), Stri
 }
 
 /// A sweep of one run may fail for no run at all: it names probes that some run must reach, and one run need not.
-fn caught(json: &[u8]) -> Result<Outcome, String> {
+fn caught(json: &[u8], seed: u64) -> Result<Outcome, String> {
     let sweep: Sweep = serde_json::from_slice(json).map_err(|error| format!("a sweep's result: {error}"))?;
-    let nothing = Failure { check: "nothing ran".into(), mode: String::new(), detail: None };
+    let nothing = Failure { check: "nothing ran".into(), mode: String::new(), seed, detail: None };
     let first = sweep.failures.into_iter().next().or((sweep.nothing_ran > 0).then_some(nothing));
-    let Some(Failure { check, mode, detail }) = first else { return Ok(Outcome::Held) };
-    Ok(Outcome::Caught { check, mode, detail: detail.unwrap_or_default() })
+    let Some(Failure { check, mode, seed, detail }) = first else { return Ok(Outcome::Held) };
+    Ok(Outcome::Caught { check, mode, seed, detail: detail.unwrap_or_default() })
 }
 
 /// Starts the program and waits for its end; the shell's limit ends one that does not.

@@ -173,14 +173,14 @@ impl Lab<'_> {
 }
 
 fn kill(unit: Unit<'_>, whom: &'static str, outcome: Outcome) -> Result<Option<Kill>, String> {
-    let (check, mode, detail) = match outcome {
+    let (check, mode, seed, detail) = match outcome {
         Outcome::Held => return Ok(None),
-        Outcome::Caught { check, mode, detail } => (check, mode, detail),
-        Outcome::Hung => ("it does not end".into(), unit.nemesis.unwrap_or_default().into(), String::new()),
+        Outcome::Caught { check, mode, seed, detail } => (check, mode, seed, detail),
+        Outcome::Hung => ("it does not end".into(), unit.nemesis.unwrap_or_default().into(), unit.seed, String::new()),
         Outcome::Broke(said) => return Err(format!("{}: {said}", unit.scenario.name)),
     };
     let scenario = unit.scenario.name.clone();
-    Ok(Some(Kill { scenario, check, mode, seed: unit.seed, whom, detail }))
+    Ok(Some(Kill { scenario, check, mode, seed, whom, detail }))
 }
 
 #[cfg(test)]

@@ -22,7 +22,8 @@ as a second crate would show the same, and cost a build for each.) Hostile peers
 
 Scenarios run with the model suite in the order of their events, smallest first: seed 1 of each as it is, then under a `rough` and a
 `hostile` nemesis where nobody attacks, then seed 2, and so on. *Runs* counts all of them up to the one that fails. Without a mutant
-the same runs must hold, else there is no table. Tests of the `fabric` crate do not count.
+the same runs must hold, else there is no table. Regression seeds of a scenario run with it. Tests of the `fabric` crate do not
+count.
 
 *Shrunk* is what `fabric-sim shrink` leaves, within 5 seconds, of the run that took fewer. *Slice* says whether the slice of that,
 what `fabric-sim` tells of how it came to the failure, has a step in which the planted text was run. CPU-seconds are those of the

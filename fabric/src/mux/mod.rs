@@ -260,6 +260,11 @@ impl Mux {
         self.streams.len()
     }
 
+    /// How many streams of the peer's are open.
+    pub fn streams_of_peer(&self) -> usize {
+        self.streams.peers.live
+    }
+
     /// How many streams this side has opened, from the first.
     pub const fn opened(&self) -> u32 {
         self.streams.own.highest.div_ceil(2)

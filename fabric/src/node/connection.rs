@@ -57,6 +57,9 @@ impl Connection {
 
     /// Whom it leads to: as proven, else as dialled.
     pub(super) fn device(&self) -> Option<DeviceId> {
+        if let Phase::Up(device) = self.phase {
+            return Some(device); // a record that did not open has ended the handshake's state, and what it had proven
+        }
         self.session.peer().map(|peer| peer.device).or(self.dialled.map(|dialled| dialled.device))
     }
 
@@ -110,6 +113,11 @@ impl Connection {
     /// How many streams it keeps.
     pub(super) fn stream_count(&self) -> usize {
         self.mux.as_ref().map_or(0, |mux| mux.streams())
+    }
+
+    /// How many streams of the other side are open on it.
+    pub(super) fn streams_of_peer(&self) -> usize {
+        self.mux.as_ref().map_or(0, |mux| mux.streams_of_peer())
     }
 
     /// How many streams this side has opened on it.

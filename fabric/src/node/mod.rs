@@ -29,7 +29,7 @@ use connection::{Connection, Dialled, Phase};
 use core::convert::Infallible;
 use device::Device;
 use machine::{Addr, Boot, Destination, Input, Instant, Machine, Output, PipeEnd, PipeId, StoreFailed};
-pub use view::{Load, Older};
+pub use view::{DialUnderWay, Load, Older};
 
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};

@@ -3,11 +3,11 @@
 use super::connection::Connection;
 use super::{Device, Node, Timer};
 use crate::counters::Counters;
-use crate::identity::DeviceId;
+use crate::identity::{DeviceId, NoisePublic};
 use crate::probe::Probes;
 use alloc::collections::BTreeSet;
 use core::ops::Bound::{Excluded, Unbounded};
-use machine::{Duration, PipeId};
+use machine::{Addr, Duration, PipeId};
 
 /// How much a node holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,12 +22,29 @@ pub struct Load {
     pub handshakes_of_one_source: usize,
     /// Sessions, dialled and accepted, those that begin included.
     pub sessions: usize,
+    /// Of those that are up, with the device that has most.
+    pub sessions_of_one_device: usize,
     /// Sessions that are over, or were refused, and whose last words are still being sent.
     pub endings: usize,
     /// Candidates of the device that has most.
     pub candidates_of_one_device: usize,
     /// Streams of the session that has most, those included that are closed and not read to their end.
     pub streams_of_one_session: usize,
+    /// Streams that the other side has open, of the session that has most.
+    pub streams_open_of_one_peer: usize,
+}
+
+/// A handshake under way that a node dialled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DialUnderWay {
+    /// On which pipe; later ones have greater ids.
+    pub pipe: PipeId,
+    /// Whom it is meant for.
+    pub device: DeviceId,
+    /// Where.
+    pub addr: Addr,
+    /// The Noise static that is expected there.
+    pub noise_static: NoisePublic,
 }
 
 /// Sessions with a device that has a newer one.
@@ -55,10 +72,26 @@ impl Node {
             handshakes: inbound().count(),
             handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
             sessions: self.connections.len() - inbound().count() - ending,
+            sessions_of_one_device: self.devices.values().map(|known| known.sessions.len()).max().unwrap_or_default(),
             endings: ending,
             candidates_of_one_device: candidates.max().unwrap_or_default(),
             streams_of_one_session: self.connections.values().map(Connection::stream_count).max().unwrap_or_default(),
+            streams_open_of_one_peer: self
+                .connections
+                .values()
+                .map(Connection::streams_of_peer)
+                .max()
+                .unwrap_or_default(),
         }
+    }
+
+    /// The handshakes under way that this node dialled.
+    pub fn dials(&self) -> impl Iterator<Item = DialUnderWay> {
+        let dials = self.devices.iter().flat_map(|(device, known)| known.dials.iter().map(|dial| (*device, *dial)));
+        dials.filter_map(|(device, (pipe, addr))| {
+            let noise_static = self.connections.get(&pipe)?.dialled?.noise_static;
+            Some(DialUnderWay { pipe, device, addr, noise_static })
+        })
     }
 
     /// How many sessions it should end as duplicates and has not begun to: those with a device of a larger id that are not
@@ -74,7 +107,9 @@ impl Node {
     pub fn older_sessions(&self) -> impl Iterator<Item = Older> {
         let several = self.devices.iter().filter(|(_, known)| known.sessions.len() > 1);
         several.filter_map(|(device, known)| {
-            let newest = self.newest_session(*device)?;
+            // Found anew, not by what streams are opened by: that may be wrong.
+            let is_open = |pipe: &&PipeId| self.connections.get(pipe).is_some_and(Connection::is_open);
+            let newest = known.sessions.iter().rfind(is_open).copied()?;
             let others = known.sessions.iter().filter(|pipe| **pipe != newest);
             let opened = others.filter_map(|pipe| self.connections.get(pipe)).map(Connection::streams_opened).sum();
             Some(Older { device: *device, newest, opened })

@@ -146,6 +146,17 @@ fn a_lost_session_is_dialled_again_until_it_is_back() {
 }
 
 #[test]
+fn a_session_that_a_forged_record_ends_is_no_session_of_its_device_any_more() {
+    let mut net = pair();
+    net.run(SECOND);
+    let dialler = net.id(0);
+    assert_eq!(net.nodes[1].session_devices().collect::<Vec<_>>(), [dialler]);
+    net.forge_records(1);
+    assert_eq!(net.take(1, down), [SessionEnd::RecordInvalid]);
+    assert_eq!(net.nodes[1].session_devices().count(), 0);
+}
+
+#[test]
 fn past_its_bounds_a_node_closes_the_oldest_handshake_of_that_source_then_of_all() {
     let mut net = pair();
     net.run(SECOND);

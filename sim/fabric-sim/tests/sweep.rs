@@ -56,6 +56,22 @@ fn a_sweep_passes_and_says_what_it_ran() {
 }
 
 #[test]
+fn a_nemesis_is_refused_where_people_act_at_their_times() {
+    let pairing = "../../scenarios/pairing.toml";
+    for args in [
+        &["run", pairing][..],
+        &["sweep", pairing],
+        &["sweep", pairing, "--guided"],
+        &["shrink", pairing],
+        &["diff", pairing],
+    ] {
+        let ran = fabric_sim(&[args, &["--nemesis", "calm"]].concat());
+        assert_eq!(ran.code, Some(2), "{args:?}: {}", ran.stderr);
+        assert!(ran.stderr.contains("a nemesis knows nothing of `[[acts]]`"), "{args:?}: {}", ran.stderr);
+    }
+}
+
+#[test]
 fn an_impossible_promise_is_found_with_its_fingerprint_and_a_line_that_reproduces_it() {
     let ran = sweep(IMPOSSIBLE, &["--seeds", "0..8", "--format", "json"]);
     assert_eq!(ran.code, Some(1), "{}", ran.stderr);

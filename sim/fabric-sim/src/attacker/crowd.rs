@@ -23,6 +23,8 @@ const GARBAGE: [&[u8]; 4] = [&[0, 0], &[0, 47, 1, 2], &[0xFF, 0xFF], &[0, 48]];
 const PROMISE: [u8; 200] = [0xFF; 200];
 /// None of the garbage needs more to be seen for what it is.
 const GARBAGE_BORNE_MAX: Duration = Duration::from_secs(2);
+/// A handshake's time (wire contract, 3), and what it takes to be dialled and to hear of its end.
+const HANDSHAKE_BORNE_MAX: Duration = Duration::from_secs(6);
 
 /// One pipe of the crowd.
 struct Guest {
@@ -122,6 +124,9 @@ impl Crowd {
         if let Some(guest) = self.guests.get_mut(&pipe) {
             guest.is_in = true;
             if self.conduct == Conduct::Promise {
+                let mut room = [0; 256];
+                let count = guest.session.as_mut().map_or(0, |session| session.fill(&mut room, &mut |_| 0));
+                guest.says.extend(&room[..count]); // what ends the handshake
                 guest.says.extend(PROMISE);
                 io.want_fill(pipe);
             }
@@ -159,9 +164,15 @@ impl Attack for Crowd {
 
     fn woken(&mut self, io: &mut Io) {
         self.top_up(io);
-        let is_borne = |guest: &Guest| io.now.saturating_since(guest.since) > GARBAGE_BORNE_MAX;
-        if self.conduct == Conduct::Garbage && self.guests.values().any(is_borne) {
-            io.complain("what is no handshake is borne for seconds");
+        let oldest = self.guests.values().map(|guest| io.now.saturating_since(guest.since)).max().unwrap_or_default();
+        match self.conduct {
+            Conduct::Garbage if oldest > GARBAGE_BORNE_MAX => {
+                io.complain("what is no handshake is borne for seconds");
+            }
+            Conduct::Drip | Conduct::HalfOpen if oldest > HANDSHAKE_BORNE_MAX => {
+                io.complain("a handshake that does not end is borne beyond its time");
+            }
+            _ => {}
         }
         if self.conduct == Conduct::Drip {
             for (pipe, guest) in &mut self.guests {

@@ -58,7 +58,12 @@ pub(super) enum Heard {
     /// The session is up: no frame, but the first thing to be heard.
     Up,
     Open(u32),
+    Ping,
     Pong(u64),
+    /// So many bytes of credit are used.
+    Data(u64),
+    /// A stream's end: its code.
+    Rst(u32),
     /// The session's end: its code.
     End(u32),
     Other,
@@ -74,6 +79,9 @@ pub(super) fn heard(mut record: &[u8]) -> Vec<Heard> {
         let code = payload.first_chunk().map_or(0, |bytes| u32::from_be_bytes(*bytes));
         all.push(match (header[0], stream) {
             (1, _) => Heard::Open(stream),
+            (3, _) => Heard::Data(length as u64 + 8),
+            (5, _) => Heard::Rst(code),
+            (6, _) => Heard::Ping,
             (7, _) => Heard::Pong(payload.first_chunk().map_or(0, |bytes| u64::from_be_bytes(*bytes))),
             (8, 0) => Heard::End(code),
             _ => Heard::Other,

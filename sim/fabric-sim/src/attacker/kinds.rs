@@ -64,6 +64,9 @@ pub(crate) enum Conduct {
     FloodChurn,
     FloodEmptyData,
     FloodReset,
+    Crowding,
+    Miser,
+    FalseCommitment,
     HalfOpen,
     Drip,
     Garbage,
@@ -78,7 +81,7 @@ pub(crate) enum Conduct {
 
 impl Conduct {
     /// Its name, itself, and what it does.
-    pub(crate) const ALL: [(&'static str, Self, &'static str); 20] = [
+    pub(crate) const ALL: [(&'static str, Self, &'static str); 23] = [
         (
             "out-of-turn",
             Self::OutOfTurn,
@@ -97,6 +100,9 @@ impl Conduct {
         ("flood-churn", Self::FloodChurn, "too many streams opened and reset, and frames for a closed stream"),
         ("flood-empty-data", Self::FloodEmptyData, "too many empty messages"),
         ("flood-reset", Self::FloodReset, "DATA that nobody reads: its credit comes back, once"),
+        ("crowding", Self::Crowding, "more streams than there may be"),
+        ("miser", Self::Miser, "grants next to nothing: to a stream, and then to the session beside streams that may have all"),
+        ("false-commitment", Self::FalseCommitment, "pairs, and reveals another nonce than it committed to"),
         ("half-open", Self::HalfOpen, "handshakes that never begin"),
         ("drip", Self::Drip, "handshakes that never end"),
         ("garbage", Self::Garbage, "handshakes that make no sense"),

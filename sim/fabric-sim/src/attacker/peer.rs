@@ -225,7 +225,10 @@ fn attack(conduct: Conduct, others: &[DeviceId]) -> Box<dyn Attack> {
         | Conduct::FloodOpen
         | Conduct::FloodChurn
         | Conduct::FloodEmptyData
-        | Conduct::FloodReset => Box::new(Script::new(conduct)),
+        | Conduct::FloodReset
+        | Conduct::Crowding
+        | Conduct::Miser
+        | Conduct::FalseCommitment => Box::new(Script::new(conduct)),
     }
 }
 

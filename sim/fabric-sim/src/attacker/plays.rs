@@ -21,6 +21,8 @@ const WINDOW_MAX: u32 = (1 << 31) - 1;
 pub(super) enum Cue {
     /// The session is up.
     SessionUp,
+    /// The victim has said more of it than that it does not trust the other side.
+    Admitted,
     /// The victim has opened a stream.
     Opened,
 }
@@ -31,24 +33,39 @@ pub(super) struct Play {
     pub(super) cue: Cue,
     /// The records to send; the number is the victim's stream, if the cue has one.
     pub(super) records: fn(u32) -> Vec<Vec<u8>>,
-    /// How the victim must end the session; `None`: it must not.
-    pub(super) answer: Option<Reject>,
+    pub(super) answer: Answer,
 }
 
-const fn play(name: &'static str, answer: Option<Reject>, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
+/// How the victim must answer a play.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// By ending the session.
+    Ends(Reject),
+    /// By ending the session since it does not trust the other side.
+    SendsAway,
+    /// By resetting a stream, with this code, before it answers anything that comes after it.
+    Resets(u32),
+    /// By going on.
+    Bears,
+    /// By using the session's credit up, and by using more as soon as it is granted more.
+    UsesAll,
+}
+
+const fn play(name: &'static str, answer: Answer, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
     Play { name, cue: Cue::SessionUp, records, answer }
 }
 
-const fn when_opened(name: &'static str, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
-    Play { name, cue: Cue::Opened, records, answer: STATE }
+const fn when_opened(name: &'static str, answer: Answer, records: fn(u32) -> Vec<Vec<u8>>) -> Play {
+    Play { name, cue: Cue::Opened, records, answer }
 }
 
-const UNKNOWN: Option<Reject> = Some(Reject::UnknownStreamFrame);
-const STATE: Option<Reject> = Some(Reject::InvalidStreamStateTransition);
-const INVALID: Option<Reject> = Some(Reject::FrameInvalid);
-const OVERSIZE: Option<Reject> = Some(Reject::FrameOversize);
-const CREDIT: Option<Reject> = Some(Reject::WindowCreditOverflowOrUnderflow);
-const TOO_MUCH: Option<Reject> = Some(Reject::Flood);
+const UNKNOWN: Answer = Answer::Ends(Reject::UnknownStreamFrame);
+const STATE: Answer = Answer::Ends(Reject::InvalidStreamStateTransition);
+const INVALID: Answer = Answer::Ends(Reject::FrameInvalid);
+const OVERSIZE: Answer = Answer::Ends(Reject::FrameOversize);
+const CREDIT: Answer = Answer::Ends(Reject::WindowCreditOverflowOrUnderflow);
+const TOO_MUCH: Answer = Answer::Ends(Reject::Flood);
+const BORNE: Answer = Answer::Bears;
 
 /// The plays of a conduct.
 pub(super) const fn plays(conduct: Conduct) -> &'static [Play] {
@@ -63,6 +80,9 @@ pub(super) const fn plays(conduct: Conduct) -> &'static [Play] {
         Conduct::FloodChurn => FLOOD_CHURN,
         Conduct::FloodEmptyData => FLOOD_EMPTY_DATA,
         Conduct::FloodReset => FLOOD_RESET,
+        Conduct::Crowding => CROWDING,
+        Conduct::Miser => MISER,
+        Conduct::FalseCommitment => FALSE_COMMITMENT,
         _ => &[],
     }
 }
@@ -85,14 +105,14 @@ const OUT_OF_TURN: &[Play] = &[
     play("RST, idle", UNKNOWN, |_| at_once(&[rst(MINE, 7)])),
     play("CLOSE, idle", UNKNOWN, |_| at_once(&[close(MINE, 0)])),
     play("DATA on the victim's stream, idle", UNKNOWN, |_| at_once(&[data(2, b"x")])),
-    when_opened("DATA, opening", |stream| at_once(&[data(stream, b"x")])),
-    when_opened("WINDOW_UPDATE, opening", |stream| at_once(&[window_update(stream, 9)])),
-    when_opened("CLOSE, opening", |stream| at_once(&[close(stream, 0)])),
+    when_opened("DATA, opening", STATE, |stream| at_once(&[data(stream, b"x")])),
+    when_opened("WINDOW_UPDATE, opening", STATE, |stream| at_once(&[window_update(stream, 9)])),
+    when_opened("CLOSE, opening", STATE, |stream| at_once(&[close(stream, 0)])),
     play("OPEN_ACK, open", STATE, |_| open_then(&[open_ack(MINE, 9)])),
     play("OPEN_ACK, remote_closed", STATE, |_| open_then(&[close(MINE, 0), open_ack(MINE, 9)])),
     play("DATA, remote_closed", STATE, |_| open_then(&[close(MINE, 0), data(MINE, b"x")])),
     play("CLOSE, remote_closed", STATE, |_| open_then(&[close(MINE, 0), close(MINE, 0)])),
-    play("all of them, closed", None, |_| {
+    play("all of them, closed", BORNE, |_| {
         let late = [open_ack(MINE, 9), data(MINE, b"x"), window_update(MINE, 9), rst(MINE, 7), close(MINE, 0)];
         open_then(&[&[rst(MINE, 7)], &late[..]].concat())
     }),
@@ -128,8 +148,8 @@ const CREDIT_LIES: &[Play] = &[
     play("a stream's window past its end", CREDIT, |_| open_then(&[window_update(MINE, WINDOW_MAX)])),
     play("the session's window past its end", CREDIT, |_| at_once(&[window_update(0, WINDOW_MAX)])),
     play("an OPEN that grants too much", CREDIT, |_| at_once(&[open_with(MINE, WINDOW_MAX + 1, ALLOWED)])),
-    play("the most that can be granted", None, |_| at_once(&[open_with(MINE, WINDOW_MAX, ALLOWED)])),
-    play("a stream without any credit", None, |_| {
+    play("the most that can be granted", BORNE, |_| at_once(&[open_with(MINE, WINDOW_MAX, ALLOWED)])),
+    play("a stream without any credit", BORNE, |_| {
         at_once(&[open_with(MINE, 0, ALLOWED), message(MINE, &[1; 100]), close(MINE, 0)])
     }),
 ];
@@ -178,19 +198,49 @@ const FLOOD_EMPTY_DATA: &[Play] = &[
     }),
 ];
 
-/// As many streams as carry nearly all of a session's window.
-const RESETS: u32 = 200;
+/// As many streams as carry more than twice what a session's window is at first.
+const RESETS: u32 = 350;
 /// As many frames as carry a session's window more than once.
 const LATE: u32 = 100;
 
 /// No victim has read any of it when it is reset: its credit comes back, and nothing besides.
 const FLOOD_RESET: &[Play] = &[
-    play("DATA for a stream that is closed", None, |_| {
+    play("DATA for a stream that is closed", BORNE, |_| {
         let late = |number| [open(number, ALLOWED), rst(number, 7), data(number, &[7; 32_768])].concat();
         (0..LATE).map(|number| late(MINE + 2 * number)).collect()
     }),
-    play("DATA that is reset before it is read", None, |_| {
+    play("DATA that is reset before it is read", BORNE, |_| {
         let churn = |stream| [open(stream, ALLOWED), data(stream, &[7; FIRST_CREDIT - 8]), rst(stream, 7)].concat();
         (0..RESETS).map(|number| churn(MINE + 2 * number)).collect()
     }),
 ];
+
+/// Streams that one side may have open (wire contract, 4).
+const STREAMS_MAX: u32 = 128;
+
+/// What is opened past the bound is refused, and all else goes on.
+const CROWDING: &[Play] =
+    &[play("more streams than there may be", Answer::Resets(Reject::StreamLimitExceeded.code()), |_| {
+        at_once(&(0..=STREAMS_MAX).map(|number| open(MINE + 2 * number, "unread")).collect::<Vec<_>>())
+    })];
+
+/// Whoever grants little is sent no more than that; and who grants streams all and the session little is not forgotten.
+const MISER: &[Play] = &[
+    when_opened("a stream that is granted next to nothing", BORNE, |stream| at_once(&[open_ack(stream, 100)])),
+    when_opened("a session that is granted less than its streams", Answer::UsesAll, |stream| {
+        at_once(&[open_ack(stream, WINDOW_MAX)])
+    }),
+];
+
+/// A message of pairing, whole.
+fn pairing(kind: u8, body: u8) -> Vec<u8> {
+    message(MINE, &[&[kind][..], &[body; 32]].concat())
+}
+
+/// What is revealed is not what was committed to: as a man in the middle would, who has to choose after he has heard.
+const FALSE_COMMITMENT: &[Play] = &[Play {
+    name: "a nonce that was not committed to",
+    cue: Cue::Admitted,
+    records: |_| vec![[open(MINE, "pair"), pairing(1, 7)].concat(), pairing(3, 8)],
+    answer: Answer::SendsAway,
+}];

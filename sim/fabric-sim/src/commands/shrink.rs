@@ -83,6 +83,7 @@ fn sizes(candidate: &Candidate) -> String {
     let parts = [
         (scenario.nodes.len(), "node"),
         (scenario.work.len(), "piece"),
+        (scenario.acts.len(), "act"),
         (scenario.faults.len(), "fault"),
         (candidate.overrides.len(), "misfortune"),
         (limits, "limit"),

@@ -2,7 +2,7 @@
 
 use super::guided::guided;
 use crate::cli::{BUILD, Exit, MergeArgs, SweepArgs, SweepFormat};
-use crate::nemesis::Mode;
+use crate::nemesis::{self, Mode};
 use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
 use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
@@ -19,10 +19,12 @@ pub(super) const RESULTS: &str = "results.jsonl";
 const JOURNAL: &str = "journal";
 
 pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
-    let loaded = scenario::open(&args.scenario, &args.overrides).map_err(|invalid| {
-        terminal.say(invalid.render(terminal.style()).trim_end());
-        Exit::Usage
-    })?;
+    let open = scenario::open(&args.scenario, &args.overrides);
+    let loaded =
+        open.and_then(|loaded| nemesis::check(&loaded, mode(args, &loaded)).map(|()| loaded)).map_err(|invalid| {
+            terminal.say(invalid.render(terminal.style()).trim_end());
+            Exit::Usage
+        })?;
     refuse_what_lacks(args, &loaded).map_err(|error| usage(terminal, &error))?;
     let about = about(args, &loaded);
     let plan = plan(args, &loaded).map_err(|error| usage(terminal, &error))?;
@@ -137,18 +139,21 @@ fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {
     }
 }
 
+fn mode(args: &SweepArgs, loaded: &Loaded) -> Mode {
+    Mode { swarm: !args.no_swarm && !loaded.scenario.swarm.is_empty(), nemesis: args.nemesis }
+}
+
 fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
     let shard = args.shard.unwrap_or((0, 1));
     let mut regressions = sweep::regressions(&args.scenario, &loaded.scenario.name)?;
     // They failed in the simulator, and in another world their seeds are others like any.
     regressions.retain(|task| args.world == World::Sim && task.seed % shard.1 == shard.0);
-    let swarm = !args.no_swarm && !loaded.scenario.swarm.is_empty();
     let all = if args.time.is_some() { (0, u64::MAX) } else { (0, 1_000) };
     Ok(Plan {
         loaded,
         suite: args.suite,
         world: args.world,
-        mode: Mode { swarm, nemesis: args.nemesis },
+        mode: mode(args, loaded),
         once: args.once,
         regressions,
         seeds: args.seeds.unwrap_or(all),

@@ -4,9 +4,11 @@ use super::Dice;
 use super::pace::Pace;
 use super::profile::{Profile, Strength};
 use crate::scenario::Scenario;
+use crate::scenario::resolved::NodeId;
 use core::num::NonZeroU64;
 use fabric::Config;
 use machine::Duration;
+use scenario_actor::Expect;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -90,7 +92,9 @@ pub(super) fn draw(
     let mut common = BTreeMap::new();
     let dice = Dice::new(seed, "nemesis limits");
     let mut draws = Draws { dice, strength, prefix: "limits".into(), told, drawn: &mut common };
-    draws.number("streams_max", 1, 16);
+    let left_open = streams_left_open(scenario);
+    let streams_max = u64::from(Config::default().mux.streams_max);
+    draws.number("streams_max", (1 + left_open).min(streams_max), (16 + left_open).min(streams_max));
     draws.number("rekey_after", 2, 1_000);
     let nodes = scenario.nodes.len() as u64;
     let of_node = |node: &crate::scenario::resolved::Node| {
@@ -103,6 +107,15 @@ pub(super) fn draw(
         (node.name.clone(), of_this)
     };
     Limits(scenario.nodes.iter().map(of_node).collect())
+}
+
+/// The most streams that one node opens to another and leaves open: beside them there must be room for one.
+fn streams_left_open(scenario: &Scenario) -> u64 {
+    let mut left: BTreeMap<(NodeId, NodeId), u64> = BTreeMap::new();
+    for work in scenario.work.iter().filter(|work| work.expect == Expect::Opened) {
+        *left.entry((work.from, work.to)).or_default() += 1;
+    }
+    left.into_values().max().unwrap_or_default()
 }
 
 struct Draws<'a> {

@@ -36,8 +36,21 @@ pub(crate) struct Drawn {
     pub(crate) told: Vec<(String, String)>,
 }
 
-/// What `seed` makes of the scenario under `mode`; the error is that of a swarm's values that do not fit together.
+/// Whether `mode` fits the scenario.
+pub(crate) fn check(loaded: &Loaded, mode: Mode) -> Result<(), Invalid> {
+    if mode.nemesis.is_none() || loaded.scenario.acts.is_empty() {
+        return Ok(());
+    }
+    Err(loaded.refuse(
+        "a nemesis knows nothing of `[[acts]]`: people would act at their times, whatever has struck",
+        "leave `--nemesis` out",
+    ))
+}
+
+/// What `seed` makes of the scenario under `mode`; the error is that of a nemesis that does not fit it, or of a swarm's values
+/// that do not fit together.
 pub(crate) fn draw(loaded: &Loaded, mode: Mode, seed: u64) -> Result<Drawn, Invalid> {
+    check(loaded, mode)?;
     let (mut scenario, mut told) = if mode.swarm { loaded.draw(seed)? } else { (loaded.scenario.clone(), Vec::new()) };
     // What victims must feel of an attack is told in its scenario: chance and other limits would have them feel otherwise.
     let Some(profile) = mode.nemesis.filter(|_| !scenario.is_attacked()) else {

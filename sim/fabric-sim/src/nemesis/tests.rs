@@ -58,10 +58,21 @@ fn no_fault_outlasts_the_first_phase_and_every_kind_is_drawn() {
 /// What moves nothing still shakes hands.
 #[test]
 fn the_narrowest_pipe_lets_a_handshake_through_in_time() {
-    let loaded = scenario::open(Path::new("../../scenarios/pairing-refused.toml"), &[]).unwrap();
+    let loaded = scenario::open(Path::new("../../scenarios/turned-away.toml"), &[]).unwrap();
     let buffers = (0..300).map(|seed| drawn(&loaded, Some(Profile::Rough), seed).scenario.pipes.buffer);
     let least = buffers.min().unwrap();
     assert!((64..128).contains(&least), "narrow pipes are drawn, and none below 64 bytes: {least}");
+}
+
+#[test]
+fn streams_that_a_scenario_leaves_open_have_room() {
+    let loaded = scenario::open(Path::new("../../scenarios/unread-streams.toml"), &[]).unwrap();
+    let limits = |seed| drawn(&loaded, Some(Profile::Hostile), seed).limits.of("phone").mux.streams_max;
+    let drawn: BTreeSet<_> = (0..100).map(limits).filter(|most| *most != 128).collect();
+    assert!(
+        drawn.first().is_some_and(|least| (101..106).contains(least)),
+        "few are drawn, but one above 100: {drawn:?}"
+    );
 }
 
 #[test]

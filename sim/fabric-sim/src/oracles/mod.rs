@@ -4,13 +4,17 @@
 
 mod attacks;
 mod calls;
+mod candidates;
 mod deaths;
 mod delivery;
+mod dials;
 mod drains;
 mod duplicates;
+mod epochs;
 mod judge;
 mod memory;
 mod newest;
+mod offences;
 mod order;
 mod places;
 mod policy;
@@ -26,9 +30,12 @@ use scenario_actor::Observation;
 use sim::Time;
 
 pub(crate) use attacks::{EFFECTS, THROUGH, announces_refused};
+pub(crate) use candidates::{Candidates, Table};
 pub(crate) use deaths::Deaths;
+pub(crate) use dials::{Dial, Dials};
 pub(crate) use drains::Drains;
 pub(crate) use duplicates::Duplicates;
+pub(crate) use epochs::Epochs;
 pub(crate) use judge::{Judge, Kind, Outcome, Verdict, kind};
 pub(crate) use memory::Memory;
 pub(crate) use newest::Newest;
@@ -90,8 +97,14 @@ pub(crate) const ATTACKS_FAIL: &str = "attacks-fail";
 pub(crate) const ATTACKS_FELT: &str = "attacks-felt";
 pub(crate) const TABLES_BOUNDED: &str = "tables-bounded";
 /// The checks that a tap in the nodes' ciphers judges: observations show neither credit nor nonces.
-pub(crate) const TAPPED: [&str; 5] =
-    ["credit-conserved", "nonces-unique", "never-in-the-clear", "no-starvation", "pings-answered"];
+pub(crate) const TAPPED: [&str; 6] = [
+    "credit-conserved",
+    "nonces-unique",
+    "keys-change-in-time",
+    "never-in-the-clear",
+    "no-starvation",
+    "pings-answered",
+];
 
 /// Judged by who is heard, and who crashes.
 pub(crate) const DEATHS: &str = "deaths-in-time";
@@ -107,10 +120,17 @@ pub(crate) const DRAINS: &str = "drains-in-time";
 pub(crate) const REDIALS: &str = "redials-jittered";
 /// Judged by what is in peer tables.
 pub(crate) const PLACES: &str = "live-peers-kept";
+/// Judged by where devices are said to be.
+pub(crate) const CANDIDATES: &str = "candidates-kept";
+/// Judged by who dials whom where.
+pub(crate) const DIALS: &str = "dials-paced";
+/// Judged by what nodes announce.
+pub(crate) const EPOCHS: &str = "announces-rise";
 /// Judged by what nodes keep for what comes in.
 pub(crate) const MEMORY: &str = "memory-follows-bytes";
 /// The checks that nodes are looked into for.
-pub(crate) const LOOKED: [&str; 8] = [DUPLICATES, NEWEST, DRAINS, WANTED, REDIALS, PLACES, MEMORY, TABLES_BOUNDED];
+pub(crate) const LOOKED: [&str; 11] =
+    [DUPLICATES, NEWEST, DRAINS, WANTED, REDIALS, PLACES, CANDIDATES, DIALS, EPOCHS, MEMORY, TABLES_BOUNDED];
 
 pub(crate) const NO_PANIC: &str = "no-panic";
 pub(crate) const NO_LIVELOCK: &str = "no-livelock";
@@ -144,6 +164,12 @@ pub(crate) const ALWAYS: &[Known] = &[
     Known {
         name: "nonces-unique",
         promise: "No two texts are sealed under one key and nonce.",
+        about: About::All,
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "keys-change-in-time",
+        promise: "Each direction changes its key before each message of which the wire contract says so, and before no other.",
         about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
@@ -196,6 +222,24 @@ pub(crate) const ALWAYS: &[Known] = &[
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
     },
     Known {
+        name: CANDIDATES,
+        promise: "Where a device is that is trusted, or in a session, is forgotten in its time only, and no lie blocks the truth.",
+        about: About::All,
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: DIALS,
+        promise: "A device is dialled first where it has proven itself, and unproven addresses ever more seldom.",
+        about: About::All,
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: EPOCHS,
+        promise: "Each signed announce of a device is newer than its last, over restarts too.",
+        about: About::All,
+        build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
         name: MEMORY,
         promise: "No node keeps more memory for what a peer sends than twice what has come of it.",
         about: About::All,
@@ -212,6 +256,12 @@ pub(crate) const ALWAYS: &[Known] = &[
         promise: "No session is called dead while its peer is heard, and none outlives a peer that is gone.",
         about: About::All,
         build: || Box::new(judge::Engine(judge::UNTAPPED)),
+    },
+    Known {
+        name: "no-false-offence",
+        promise: "No honest node ends a session over what another honest one said.",
+        about: About::All,
+        build: || Box::new(offences::NoFalseOffence::default()),
     },
     Known {
         name: TABLES_BOUNDED,

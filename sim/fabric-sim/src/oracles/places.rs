@@ -24,7 +24,7 @@ impl Places {
         has_place: impl Fn(DeviceId) -> bool,
     ) -> Result<(), String> {
         let placed = self.placed.entry(node).or_default();
-        let lost = placed.iter().find(|device| live.contains(device) && !has_place(**device)).copied();
+        let lost = placed.iter().find(|device| !has_place(**device) && live.contains(device)).copied();
         placed.clear();
         placed.extend(live.iter().copied().filter(|device| has_place(*device)));
         self.judged = self.judged.max(placed.len() as u64);

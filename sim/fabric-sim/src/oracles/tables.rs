@@ -22,6 +22,7 @@ impl Check for TablesBounded {
 /// those allow, a node may be told to hold four sessions, two handshakes and two peers for each.
 pub(super) fn judge(load: &Load, nodes: usize) -> Result<(), String> {
     let (limits, discovery) = (fabric::Limits::default(), fabric::discovery::Limits::default());
+    let streams_max = usize::from(fabric::mux::Limits::default().streams_max);
     let bound = |most: u16, each: usize| usize::from(most).max(each * nodes);
     let bounds = [
         ("peers", load.peers, bound(discovery.devices_max, 2)),
@@ -32,13 +33,11 @@ pub(super) fn judge(load: &Load, nodes: usize) -> Result<(), String> {
             bound(limits.handshakes_per_source_max, 0),
         ),
         ("sessions", load.sessions, bound(limits.sessions_max, 4)),
+        ("sessions with one device", load.sessions_of_one_device, bound(limits.sessions_per_device_max, 0)),
         ("candidates of one peer", load.candidates_of_one_device, bound(discovery.candidates_max.into(), 0)),
         // Its own that are open, and of the other side's twice as many: half of them may be closed and not read yet.
-        (
-            "streams of one session",
-            load.streams_of_one_session,
-            4 * usize::from(fabric::mux::Limits::default().streams_max),
-        ),
+        ("streams of one session", load.streams_of_one_session, 4 * streams_max),
+        ("open streams of one peer", load.streams_open_of_one_peer, streams_max),
         ("sessions that are ending", load.endings, bound(limits.sessions_max, 4)),
     ];
     match bounds.into_iter().find(|(_, held, most)| held > most) {
@@ -59,9 +58,11 @@ mod tests {
             handshakes: 64,
             handshakes_of_one_source: 4,
             sessions: 256,
+            sessions_of_one_device: 4,
             endings: 256,
             candidates_of_one_device: 4,
             streams_of_one_session: 512,
+            streams_open_of_one_peer: 128,
         };
         judge(&full, 3).unwrap();
         for over in [
@@ -69,9 +70,11 @@ mod tests {
             Load { handshakes: 65, ..full },
             Load { handshakes_of_one_source: 5, ..full },
             Load { sessions: 257, ..full },
+            Load { sessions_of_one_device: 5, ..full },
             Load { endings: 257, ..full },
             Load { candidates_of_one_device: 5, ..full },
             Load { streams_of_one_session: 513, ..full },
+            Load { streams_open_of_one_peer: 129, ..full },
         ] {
             assert!(judge(&over, 3).unwrap_err().contains("at most"));
         }

@@ -2,7 +2,7 @@
 
 use super::{Check, Outcome, Seen, count};
 use crate::scenario::Scenario;
-use crate::scenario::resolved::{Deed, NodeId, What};
+use crate::scenario::resolved::{Act, Deed, NodeId, What};
 use scenario_actor::Observation;
 use sim::Time;
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,11 +64,25 @@ pub(super) struct PairedByConsent {
     shown: BTreeMap<(String, String), Shown>,
     /// Whom each node may trust over restarts.
     consented: BTreeSet<Pair>,
+    /// How often each node's pairing mode has ended: each entry into it buys one exchange.
+    ended: BTreeMap<NodeId, usize>,
     paired: u64,
     refused: u64,
 }
 
 impl PairedByConsent {
+    fn mode_ends(&mut self, scenario: &Scenario, node: NodeId) -> Result<(), String> {
+        let ended = self.ended.entry(node).or_default();
+        *ended += 1;
+        let enters = |act: &&Act| act.on == node && matches!(act.deed, Deed::Pair(..));
+        let entries = scenario.acts.iter().filter(enters).count();
+        if *ended <= entries {
+            return Ok(());
+        }
+        let me = scenario.node_name(node);
+        Err(format!("{me} has tried to pair {} times, and its person has let it {entries}", *ended))
+    }
+
     fn paired(&self, seen: &Seen, me: &str, peer: &str) -> Result<(), String> {
         let of = |a: &str, b: &str| self.shown.get(&(a.to_owned(), b.to_owned()));
         let Some(own) = of(me, peer).filter(|shown| shown.incarnation == seen.incarnation && shown.yes) else {
@@ -100,10 +114,14 @@ impl Check for PairedByConsent {
             Observation::Paired { peer } => {
                 self.paired += 1;
                 self.consented.insert((seen.node, peer.clone()));
+                self.mode_ends(scenario, seen.node)?;
                 return self.paired(seen, &me, peer);
             }
             Observation::Trusted { peer } => drop(self.consented.insert((seen.node, peer.clone()))),
-            Observation::PairingFailed { .. } => self.refused += 1,
+            Observation::PairingFailed { .. } => {
+                self.refused += 1;
+                return self.mode_ends(scenario, seen.node);
+            }
             Observation::Remembered { peers } | Observation::TrustDurable { peers } => {
                 let is_strange = |peer: &&String| !self.consented.contains(&(seen.node, (*peer).clone()));
                 if let Some(peer) = peers.iter().find(is_strange) {
@@ -252,7 +270,7 @@ impl Check for TrustDurable {
 }
 
 /// Whether bits of what the node has stored flip: nothing lasts then.
-fn rots(scenario: &Scenario, node: NodeId) -> bool {
+pub(super) fn rots(scenario: &Scenario, node: NodeId) -> bool {
     let rots = |what: &What| matches!(what, What::Disk(id, disk) if *id == node && disk.rot.0 > 0);
     scenario.nodes[node as usize].disk.rot.0 > 0 || scenario.faults.iter().any(|fault| rots(&fault.what))
 }
@@ -342,5 +360,18 @@ impl Check for GoodbyesHeard {
 
     fn subject(&self, scenario: &Scenario) -> String {
         self.missing(scenario).first().cloned().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::*;
+    use super::*;
+
+    #[test]
+    fn a_try_to_pair_that_no_person_has_begun_is_caught() {
+        let failed = Observation::PairingFailed { peer: None, reason: "no".to_owned() };
+        let bench = Bench::new(PairedByConsent::default());
+        bench.sees("hub", failed).breaks("has tried to pair 1 times, and its person has let it 0");
     }
 }

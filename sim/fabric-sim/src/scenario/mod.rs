@@ -65,6 +65,13 @@ impl Loaded {
     pub(crate) fn draw(&self, seed: u64) -> Result<(Scenario, Vec<(String, String)>), Invalid> {
         swarm::draw(&swarm::Trial { table: &self.table, span: self.span, sources: &self.sources }, seed)
     }
+
+    /// What is asked for does not fit the scenario: why, and how to mend that.
+    pub(crate) fn refuse(&self, why: &str, fix: &str) -> Invalid {
+        let mut problems = Problems::default();
+        problems.nowhere(format!("{}: {why}", self.scenario.name)).fix(fix);
+        Invalid { sources: self.sources.clone(), problems }
+    }
 }
 
 /// Loads the scenario at `path`, with arguments `KEY=VALUE` that override it.

@@ -1,9 +1,10 @@
 //! Takes things out of a resolved scenario, and mends all that names them.
 
 use crate::scenario::Scenario;
-use crate::scenario::resolved::{Begin, Fault, NodeId, SiteId, What};
+use crate::scenario::resolved::{Begin, Deed, Fault, NodeId, SiteId, What};
 
-/// Only the nodes at these places, in order; with the others go their links, their work and the faults that strike them.
+/// Only the nodes at these places, in order; with the others go their links, their work, what people do at them or about them,
+/// and the faults that strike them.
 pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
     let new = |node: NodeId| kept.binary_search(&node).ok().map(|place| place as NodeId);
     scenario.nodes = kept.iter().map(|node| scenario.nodes[*node as usize].clone()).collect();
@@ -30,6 +31,10 @@ pub(super) fn keep_nodes(scenario: &mut Scenario, kept: &[NodeId]) {
         }
         _ => false,
     });
+    scenario.acts.retain_mut(|act| {
+        let is_there = new(act.on).map(|on| act.on = on).is_some();
+        is_there && mend_deed(&mut act.deed, new)
+    });
     // A mark keeps its place, which faults know it by: that of a node that is gone waits for nobody.
     let waits: Vec<bool> = scenario.marks.iter().map(|mark| new(mark.node).is_some()).collect();
     scenario.marks.iter_mut().for_each(|mark| mark.node = new(mark.node).unwrap_or(0));
@@ -49,6 +54,14 @@ fn close_sites(scenario: &mut Scenario) {
         *sites = sites.iter().filter_map(|site| open.binary_search(site).ok()).map(|place| place as SiteId).collect();
     }
     scenario.sites = open.into_iter().map(|site| scenario.sites[site as usize].clone()).collect();
+}
+
+/// Gives the node that a deed is about its new place. False when it is gone.
+fn mend_deed(deed: &mut Deed, new: impl Fn(NodeId) -> Option<NodeId>) -> bool {
+    match deed {
+        Deed::Pair(peer, _) | Deed::Trust(peer) | Deed::Revoke(peer) => new(*peer).map(|place| *peer = place).is_some(),
+        Deed::RotateKey | Deed::Leave => true,
+    }
 }
 
 /// Gives the nodes of a fault their new places. False when nothing is left that it could strike.
@@ -111,5 +124,15 @@ mod tests {
         );
         let written = crate::scenario::to_json(&scenario).to_string();
         assert_eq!(crate::scenario::from_json(&written).map(|read| read.hash()).ok(), Some(scenario.hash()));
+    }
+
+    #[test]
+    fn what_people_do_at_nodes_that_are_gone_or_about_them_goes() {
+        let mut scenario = crate::scenario::load(Path::new("../../scenarios/revocation.toml"), &[]).unwrap();
+        let kept: Vec<_> = (0..3).filter(|node| scenario.node_name(*node) != "phone").collect();
+        keep_nodes(&mut scenario, &kept);
+        let acts: Vec<_> = scenario.acts.iter().map(|act| (scenario.node_name(act.on), act.deed)).collect();
+        assert_eq!(acts, [("hub", Deed::Trust(1))]);
+        assert_eq!(scenario.node_name(1), "tab");
     }
 }

@@ -53,6 +53,7 @@ impl Search<'_> {
         self.named("faults", Self::faults);
         self.named("attackers", Self::attackers);
         self.named("work", Self::work);
+        self.named("acts", Self::acts);
         self.named("nodes", Self::nodes);
         self.named("sites", Self::sites);
         self.named("links", Self::links);
@@ -125,6 +126,11 @@ impl Search<'_> {
     fn work(&mut self) {
         let all = self.best.scenario.work.clone();
         ddmin(&all, |rest| self.change(|scenario| rest.clone_into(&mut scenario.work)));
+    }
+
+    fn acts(&mut self) {
+        let all = self.best.scenario.acts.clone();
+        ddmin(&all, |rest| self.change(|scenario| rest.clone_into(&mut scenario.acts)));
     }
 
     fn nodes(&mut self) {

@@ -1,6 +1,7 @@
 //! A suite that lets oracles see what the ciphers of all nodes see: keys by digest, nonces, and plaintexts.
 //!
-//! It judges two promises as it goes: no nonce is used twice under one key, and every side keeps to the credit rules.
+//! It judges as it goes: no nonce is used twice under one key, keys change when they should, and every side keeps to the
+//! credit rules.
 
 use super::clear::Sealed;
 use super::credit::{Books, Fault};
@@ -18,6 +19,9 @@ const NONCES: &str = "nonces-unique";
 const CLEAR: &str = "never-in-the-clear";
 const STARVATION: &str = "no-starvation";
 const PINGS: &str = "pings-answered";
+const REKEYS: &str = "keys-change-in-time";
+/// A direction changes its key before each message whose number is a multiple of this (wire contract, 3).
+const REKEY_AFTER: u64 = 1 << 20;
 
 /// What one start of a node is called in a tap.
 pub(crate) fn start_label(node: &str, incarnation: u64) -> String {
@@ -39,7 +43,7 @@ pub(crate) type Broken = (&'static str, String);
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tap(Arc<Mutex<Log>>);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Log {
     nodes: BTreeMap<String, NodeTap>,
     /// By key digest: the first nonce that was not used yet.
@@ -52,8 +56,27 @@ struct Log {
     closes: Vec<(Heard, u32)>,
     sealed: Sealed,
     records: u64,
+    /// [`REKEY_AFTER`], unless nodes are told otherwise.
+    rekey_after: u64,
     broken: Option<Broken>,
     keylog: Option<KeyLog>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            nodes: BTreeMap::new(),
+            nonces: BTreeMap::new(),
+            sealers: BTreeMap::new(),
+            heard: Vec::new(),
+            closes: Vec::new(),
+            sealed: Sealed::default(),
+            records: 0,
+            rekey_after: REKEY_AFTER,
+            broken: None,
+            keylog: None,
+        }
+    }
 }
 
 /// What one start of a node has seen. Ciphers are numbered in the order in which they were last made; one that replaces
@@ -78,6 +101,11 @@ impl Tap {
     /// From now on, keys go to `keylog` when they are used first.
     pub(crate) fn log_keys(&self, keylog: KeyLog) {
         self.lock().keylog = Some(keylog);
+    }
+
+    /// Nodes are told to change keys so often.
+    pub(crate) fn rekeys_after(&self, messages: u64) {
+        self.lock().rekey_after = messages;
     }
 
     /// The first promise that was broken since this was last asked.
@@ -133,6 +161,12 @@ impl Log {
     }
 
     fn rekeyed(&mut self, node: &str, old: u64, new: u64) {
+        let next = self.nonces.get(&old).copied().unwrap_or_default();
+        if !next.is_multiple_of(self.rekey_after) {
+            let every = self.rekey_after;
+            self.broken
+                .get_or_insert_with(|| (REKEYS, format!("{node} changes a key before message {next}, not {every}")));
+        }
         let node = self.nodes.entry(node.to_owned()).or_default();
         if let Some(number) = node.numbers.get(&old).copied() {
             node.numbers.insert(new, number);
@@ -141,11 +175,17 @@ impl Log {
     }
 
     fn uses(&mut self, node: &str, key: u64, nonce: u64) {
+        let is_first = !self.nonces.contains_key(&key);
         let next = self.nonces.entry(key).or_default();
         if nonce < *next {
             self.broken.get_or_insert_with(|| (NONCES, format!("{node} sealed under nonce {nonce} twice")));
         }
         *next = nonce.saturating_add(1);
+        // The nonce runs on: the first message that a key should not have sealed is a multiple of this.
+        if nonce > 0 && nonce.is_multiple_of(self.rekey_after) && !is_first {
+            self.broken
+                .get_or_insert_with(|| (REKEYS, format!("{node} seals message {nonce} under the key before it")));
+        }
     }
 
     fn sealed(&mut self, node: &Arc<str>, key: u64, record: &[u8]) {
@@ -275,11 +315,43 @@ mod tests {
         assert_eq!(tap.take_broken().unwrap().0, "nonces-unique");
     }
 
+    /// Seals messages `from..to` under the key, and then makes the next key of it.
+    fn seal_and_rekey(suite: &TappingSuite, key: [u8; 32], messages: core::ops::Range<u64>) -> [u8; 32] {
+        let cipher = suite.cipher(&key);
+        messages.for_each(|nonce| _ = cipher.seal(nonce, b"h", &mut []));
+        let mut next = [0; 32];
+        cipher.seal(REKEY, &[], &mut next);
+        next
+    }
+
+    #[test]
+    fn keys_that_change_when_they_should_hold() {
+        let (tap, suite) = tapped();
+        tap.rekeys_after(3);
+        let next = seal_and_rekey(&suite, [1; 32], 0..3);
+        seal_and_rekey(&suite, next, 3..6);
+        assert_eq!(tap.take_broken(), None);
+    }
+
+    #[test]
+    fn a_key_that_changes_too_soon_or_too_late_is_caught() {
+        for (messages, how) in [(0..2, "before message 2"), (0..4, "seals message 3 under the key before it")] {
+            let (tap, suite) = tapped();
+            tap.rekeys_after(3);
+            seal_and_rekey(&suite, [1; 32], messages);
+            let (check, said) = tap.take_broken().unwrap();
+            assert_eq!(check, REKEYS);
+            assert!(said.contains(how), "{said}");
+        }
+    }
+
     #[test]
     fn books_are_kept_across_a_change_of_keys() {
         let (tap, suite) = tapped();
+        tap.rekeys_after(7);
         let (sealing, _opening) = (suite.cipher(&[1; 32]), suite.cipher(&[2; 32]));
         let mut key = [0; 32];
+        (0..7).for_each(|nonce| _ = sealing.seal(nonce, b"h", &mut []));
         sealing.seal(REKEY, &[], &mut key);
         let sealing = suite.cipher(&key);
         // DATA of 4 bytes on a stream that was never granted any.

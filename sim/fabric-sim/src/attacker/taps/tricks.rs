@@ -4,7 +4,7 @@
 use super::Trick;
 use super::messages::Message;
 use ::sim::{Injection, NodeIndex};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 /// The steps of a trick, and the pipe that the last one was played on.
 #[derive(Default)]
@@ -26,10 +26,15 @@ impl Steps {
     }
 }
 
-/// Says again what was said before: a record to the session that it is of, a handshake to a later one, and announces.
+/// A node's first announces: one of each version.
+const FIRST: usize = 2;
+
+/// Says again what was said before: a record to the session that it is of, a handshake to a later one, every announce at once,
+/// and the first ones of each node for ever.
 #[derive(Default)]
 pub(super) struct Replay {
     steps: Steps,
+    first: BTreeMap<NodeIndex, Vec<Vec<u8>>>,
     /// The dialler's handshake, as recorded.
     handshake: [Vec<u8>; 2],
     /// The pipe that the recorded handshake is replayed on.
@@ -39,6 +44,12 @@ pub(super) struct Replay {
 impl Trick for Replay {
     fn datagram(&mut self, from: NodeIndex, to: NodeIndex, bytes: &[u8], out: &mut Vec<Injection>) {
         out.extend([(); 2].map(|()| Injection::Datagram { from, to, bytes: bytes.to_vec() }));
+        let first = self.first.entry(from).or_default();
+        if first.len() < FIRST {
+            first.push(bytes.to_vec());
+        }
+        let of_other = self.first.get(&to).into_iter().flatten();
+        out.extend(of_other.map(|bytes| Injection::Datagram { from: to, to: from, bytes: bytes.clone() }));
     }
 
     fn message(&mut self, message: Message, out: &mut Vec<Injection>) {

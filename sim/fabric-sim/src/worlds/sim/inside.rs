@@ -1,8 +1,8 @@
 //! Looks into nodes after each of their steps, for the promises that observations do not show.
 
 use crate::oracles::{
-    DRAINS, DUPLICATES, Drains, Duplicates, Judge, MEMORY, Memory, NEWEST, Newest, Outcome, PLACES, Places, REDIALS,
-    Redials, WANTED,
+    CANDIDATES, Candidates, DIALS, DRAINS, DUPLICATES, Dial, Dials, Drains, Duplicates, EPOCHS, Epochs, Judge, MEMORY,
+    Memory, NEWEST, Newest, Outcome, PLACES, Places, REDIALS, Redials, Table, WANTED,
 };
 use crate::scenario::Scenario;
 use crate::scenario::resolved::NodeId;
@@ -28,6 +28,9 @@ pub(super) struct Inside {
     drains: Drains,
     redials: Redials,
     places: Places,
+    candidates: Candidates,
+    dials: Dials,
+    epochs: Epochs,
     memory: Memory,
     /// By node.
     drain_timeouts: BTreeMap<NodeId, Duration>,
@@ -50,6 +53,9 @@ impl Inside {
             drains: Drains::new(scenario),
             redials: Redials::default(),
             places: Places::default(),
+            candidates: Candidates::default(),
+            dials: Dials::default(),
+            epochs: Epochs::default(),
             memory: Memory::default(),
             drain_timeouts: BTreeMap::new(),
             lost: Vec::new(),
@@ -74,8 +80,16 @@ impl Inside {
         }
     }
 
+    /// `node`, which is honest, has sent a datagram.
+    pub(super) fn announces(&mut self, node: NodeId, datagram: &[u8]) {
+        let broken = said(EPOCHS, self.epochs.sends(&self.scenario, node, datagram));
+        self.broken = self.broken.take().or(broken);
+    }
+
     pub(super) fn crashed(&mut self, node: NodeId) {
         self.drains.crashed(node);
+        self.candidates.crashed(node);
+        self.dials.crashed(node);
     }
 
     /// A step is over; `inside` is the node whose it was, if it is one. The first promise that it breaks.
@@ -95,7 +109,22 @@ impl Inside {
         let live: Vec<_> = inside.session_devices().collect();
         let has_place = |device| inside.discovery().peer(device).is_some();
         let placed = self.places.look(&self.scenario, id, &live, has_place);
-        broken.or_else(|| said(PLACES, placed)).or_else(|| self.memory(id, inside))
+        let broken = broken.or_else(|| said(PLACES, placed)).or_else(|| self.candidates(id, inside, &live));
+        let dials = self.dials(id, inside, &live);
+        broken.or(dials).or_else(|| self.memory(id, inside))
+    }
+
+    fn candidates(&mut self, id: NodeId, inside: &Node, live: &[DeviceId]) -> Option<Broken> {
+        if !self.candidates.is_due(&self.scenario, id, inside) {
+            return None;
+        }
+        let (counters, table) = (inside.discovery().counters(), Table::of(inside, live));
+        said(CANDIDATES, self.candidates.look(&self.scenario, id, counters, table, &self.nodes))
+    }
+
+    fn dials(&mut self, id: NodeId, inside: &Node, live: &[DeviceId]) -> Option<Broken> {
+        let (now, limits) = (inside.now(), &inside.config().discovery);
+        said(DIALS, self.dials.look(&self.scenario, id, now, limits, Dial::all(inside).collect(), live))
     }
 
     /// Sessions were ended by their peers.
@@ -159,6 +188,9 @@ impl Inside {
             (DRAINS, self.drains.held(), "no session was ended in order"),
             (REDIALS, self.redials.held(), "nobody was lost"),
             (PLACES, self.places.held(), "no device had both a session and a place"),
+            (CANDIDATES, self.candidates.held(), "nobody was announced, or there are too many nodes"),
+            (DIALS, self.dials.held(), "nobody was dialled where announces say"),
+            (EPOCHS, self.epochs.held(), "nothing signed was announced"),
             (MEMORY, self.memory.held(), "no record came, or somebody else made some"),
         ];
         for (name, held, nothing) in all {

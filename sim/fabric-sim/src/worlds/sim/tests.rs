@@ -35,6 +35,7 @@ fn a_run_in_which_all_goes_well_holds() {
         [
             "credit-conserved",
             "nonces-unique",
+            "keys-change-in-time",
             "never-in-the-clear",
             "no-starvation",
             "pings-answered",
@@ -42,9 +43,13 @@ fn a_run_in_which_all_goes_well_holds() {
             "newest-session-used",
             "drains-in-time",
             "live-peers-kept",
+            "candidates-kept",
+            "dials-paced",
+            "announces-rise",
             "memory-follows-bytes",
             "redials-jittered",
-            "deaths-in-time"
+            "deaths-in-time",
+            "no-false-offence"
         ]
     );
     assert!(!run.failed());

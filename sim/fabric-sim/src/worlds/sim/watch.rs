@@ -134,6 +134,7 @@ impl Onlooker {
             && !self.deaths.knows(node)
         {
             self.deaths.waits(node, inside.config().mux.dead_after);
+            self.tap.rekeys_after(inside.config().session.rekey_after.get());
         }
         self.deaths.pass(&self.scenario, at).err().map(|how| (DEATHS, how))
     }
@@ -269,6 +270,9 @@ impl<M: Machine<Event = Observation> + Inspect> Watch<M> for Onlooker {
     }
 
     fn sent(&mut self, _: Time, node: NodeIndex, _: Destination, bytes: &[u8], _: &mut Control<M::Command>) {
+        if self.scenario.nodes[node.as_usize()].hostile.is_none() {
+            self.inside.announces(node.as_usize() as u32, bytes);
+        }
         self.crosses(node, bytes);
     }
 
