@@ -17,6 +17,9 @@ use std::thread;
 const NOT_RUN: &[(&str, &str)] = &[
     ("ci/fuzz", OTHER_TOOL),
     ("ci/fuzz --planted", OTHER_TOOL),
+    ("cargo install --locked --path sim/fabric-sim", INSTALLS),
+    ("cargo install --locked --path shims/fabric-node", INSTALLS),
+    ("ci/reproducible", "takes minutes: two release builds"),
     ("ci/test", "it is what runs this test"),
     ("cargo bench -p sim --bench engine", BENCHMARK),
     ("cargo bench -p sim --bench engine -- 50", BENCHMARK),
@@ -40,6 +43,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("fabric-sim replay target/vms/hub-0.log", NEEDS_QEMU),
 ];
 
+const INSTALLS: &str = "takes minutes, and writes to the home of whoever runs it";
 const NEEDS_SLURM: &str = "needs a Slurm: scenarios/cluster/try-slurm brings one and runs it";
 const NEEDS_KUBERNETES: &str = "needs a cluster: ci/kubernetes runs what the containers run";
 const BENCHMARK: &str = "takes minutes; what it measures is no test";
