@@ -40,7 +40,8 @@ impl TapKind {
         (
             "identity-swap",
             Self::IdentitySwap,
-            "sends with each announce others with another's id, another key, another port",
+            "sends with each announce others with another's id, another key, another port, forged ones under its signature, a \
+             goodbye among them, and tells each node that the others are where it is itself",
         ),
         ("drip", Self::Drip, "lets a byte of one session's records through now and then, and never a whole one"),
     ];
@@ -101,7 +102,11 @@ impl Conduct {
         ("flood-empty-data", Self::FloodEmptyData, "too many empty messages"),
         ("flood-reset", Self::FloodReset, "DATA that nobody reads: its credit comes back, once"),
         ("crowding", Self::Crowding, "more streams than there may be"),
-        ("miser", Self::Miser, "grants next to nothing: to a stream, and then to the session beside streams that may have all"),
+        (
+            "miser",
+            Self::Miser,
+            "grants next to nothing: to a stream, and then to the session beside streams that may have all",
+        ),
         ("false-commitment", Self::FalseCommitment, "pairs, and reveals another nonce than it committed to"),
         ("half-open", Self::HalfOpen, "handshakes that never begin"),
         ("drip", Self::Drip, "handshakes that never end"),
