@@ -45,10 +45,16 @@ fn fabric(streams: usize, message: Message) -> impl FnMut() {
 }
 
 fn main() {
-    match std::env::args().nth(1).as_deref() {
-        None => in_memory(),
-        Some("loopback") => loopback::run(),
-        Some(other) => panic!("`{other}` is not `loopback`"),
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => in_memory(),
+        ["loopback"] => {
+            loopback::throughput();
+            println!();
+            loopback::calls();
+        }
+        ["loopback", "calls"] => loopback::calls(),
+        _ => panic!("nothing, `loopback`, or `loopback calls`"),
     }
 }
 

@@ -1,7 +1,7 @@
 //! The same over real sockets on the loopback interface: both ends in one process, each on a thread of its own, by the ways
 //! that each library is meant to be used. CPU time of both ends, the kernel's part included.
 //!
-//! `cargo run --release -- loopback` in this folder.
+//! `cargo run --release -- loopback` in this folder, or `-- loopback calls` for the second table alone.
 
 mod fabric;
 mod libp2p;
@@ -86,12 +86,7 @@ fn timed(mut call: impl FnMut()) -> Vec<f64> {
     (0..CALLS).map(one).collect()
 }
 
-pub fn run() {
-    throughput();
-    calls();
-}
-
-fn throughput() {
+pub fn throughput() {
     let mut contenders: Vec<Contender<'_>> = vec![
         ("TCP with ring's seal and open", Box::new(raw::transfer(Some(&CHACHA20_POLY1305)))),
         ("TCP alone, nothing sealed", Box::new(raw::transfer(None))),
@@ -127,7 +122,7 @@ struct Shown {
     p99: Vec<f64>,
 }
 
-fn calls() {
+pub fn calls() {
     let mut callers: Vec<Caller> = vec![
         ("TCP alone, nothing sealed", Box::new(raw::calls())),
         ("rustls", Box::new(tls::calls())),
@@ -146,7 +141,6 @@ fn calls() {
             }
         }
     }
-    println!();
     println!("| 64 bytes there and back over loopback | CPU, µs | p50, µs | p99, µs | p50 of TCP | p50 of rustls |");
     println!("| --- | --- | --- | --- | --- | --- |");
     for ((name, _), mine) in callers.iter().zip(&shown) {
