@@ -16,13 +16,14 @@ use std::net::Ipv4Addr;
 use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant as Time;
 
-const SERVICE: &str = "bench";
-const CLIENT: u8 = 1;
-const SERVER: u8 = 2;
+pub(super) const SERVICE: &str = "bench";
+pub(super) const CLIENT: u8 = 1;
+pub(super) const SERVER: u8 = 2;
 
 /// What an end tells.
 enum Told {
@@ -67,18 +68,23 @@ struct Host {
     told: VecDeque<Told>,
 }
 
-fn local(secret: u8) -> Local {
+pub(super) fn local(secret: u8) -> Local {
     let noise = NoiseStatic::new([secret; 32], RingSuite.noise_public(&[secret; 32]));
     Local { device: DeviceKey::from_seed(&[secret; 32]), noise, features: 0, suite: Arc::new(RingSuite) }
 }
 
+/// Trusts the other end, and lets it open the service.
+pub(super) fn config(secret: u8) -> Config {
+    let other = local(CLIENT + SERVER - secret).device.device_id();
+    let mut config = Config { announce: Announcing::Off, services: vec![SERVICE.into()], ..Config::default() };
+    config.trusted.insert(other);
+    config.policy.allow(other, SERVICE);
+    config
+}
+
 impl Host {
     fn new(boot: &Boot, secret: u8, streams: usize, work: Work) -> Self {
-        let other = local(CLIENT + SERVER - secret).device.device_id();
-        let mut config = Config { announce: Announcing::Off, services: vec![SERVICE.into()], ..Config::default() };
-        config.trusted.insert(other);
-        config.policy.allow(other, SERVICE);
-        let node = Node::new(boot, local(secret), config).unwrap();
+        let node = Node::new(boot, local(secret), config(secret)).unwrap();
         Self { node, work, streams, open: BTreeMap::new(), received: 0, told: VecDeque::new() }
     }
 
@@ -209,7 +215,23 @@ impl Machine for Host {
 }
 
 /// A directory for nodes that store nothing but the count of their starts.
-struct Scratch(PathBuf);
+pub(super) struct Scratch(PathBuf);
+
+impl Scratch {
+    pub(super) fn new() -> Self {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("peers-{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        Self(std::env::temp_dir().join(name))
+    }
+
+    pub(super) fn driver_config(&self, name: &str) -> shim_tcp::Config {
+        shim_tcp::Config::new((Ipv4Addr::LOCALHOST, 0).into(), self.0.join(name))
+    }
+
+    fn bound(&self, name: &str) -> Bound {
+        Bound::new(&self.driver_config(name)).unwrap()
+    }
+}
 
 impl Drop for Scratch {
     fn drop(&mut self) {
@@ -217,28 +239,23 @@ impl Drop for Scratch {
     }
 }
 
-fn bound(scratch: &Scratch, name: &str) -> Bound {
-    Bound::new(&shim_tcp::Config::new((Ipv4Addr::LOCALHOST, 0).into(), scratch.0.join(name))).unwrap()
-}
-
 fn run(mut driver: Driver<Host>, told: Sender<Told>) {
-    thread::spawn(move || {
+    let run = move || {
         driver.run(|_, event| match told.send(event) {
             Ok(()) => ControlFlow::Continue(()),
             Err(_) => ControlFlow::Break(()),
         })
-    });
+    };
+    thread::Builder::new().name("driver".into()).spawn(run).unwrap(); // for `perf report --comm driver`
 }
 
 /// Both ends on their threads; a round that gives the next thing told.
 fn rounds(streams: usize, client: Work, server: Work) -> impl FnMut() -> Told {
-    static COUNT: std::sync::atomic::AtomicU32 = std::sync::atomic::AtomicU32::new(0);
-    let count = COUNT.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-    let scratch = Scratch(std::env::temp_dir().join(format!("peers-{}-{count}", std::process::id())));
+    let scratch = Scratch::new();
     let (told, heard) = channel();
-    let server = bound(&scratch, "server").boot(|boot| Host::new(&boot, SERVER, 0, server)).unwrap();
+    let server = scratch.bound("server").boot(|boot| Host::new(&boot, SERVER, 0, server)).unwrap();
     let addr = server.local_addr().into();
-    let client = bound(&scratch, "client").boot(|boot| {
+    let client = scratch.bound("client").boot(|boot| {
         let (to, mut host) = (local(SERVER), Host::new(&boot, CLIENT, streams, client));
         host.node.connect_to(boot.now, to.device.device_id(), addr, to.noise.public());
         host

@@ -3,6 +3,7 @@
 //!
 //! `cargo run --release -- loopback` in this folder, or `-- loopback calls` for the second table alone.
 
+mod endpoint;
 mod fabric;
 mod libp2p;
 mod quinn;
@@ -16,7 +17,8 @@ use std::net::{Ipv4Addr, TcpListener, TcpStream};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
-use tokio::runtime::Builder;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const ROUNDS: usize = 11;
@@ -58,13 +60,16 @@ fn both(mut send: impl FnMut(), mut receive: impl FnMut() + Send + 'static) -> i
     }
 }
 
+fn runtime() -> Runtime {
+    Builder::new_current_thread().enable_all().build().unwrap()
+}
+
 /// The same for two ends on tokio, each on a runtime of its own: `client` begins a round when it is told, and `server` tells
 /// when it is ready, and when each round has come.
 fn both_on_tokio<C: Future<Output = ()>, S: Future<Output = ()>>(
     client: impl FnOnce(UnboundedReceiver<()>) -> C + Send + 'static,
     server: impl FnOnce(Sender<()>) -> S + Send + 'static,
 ) -> impl FnMut() {
-    let runtime = || Builder::new_current_thread().enable_all().build().unwrap();
     let (begin, begun) = unbounded_channel();
     let (end, ended) = channel();
     thread::spawn(move || runtime().block_on(async { server(end).await }));
@@ -84,6 +89,40 @@ fn timed(mut call: impl FnMut()) -> Vec<f64> {
         start.elapsed().as_secs_f64()
     };
     (0..CALLS).map(one).collect()
+}
+
+/// Calls over any two ends of a byte stream on tokio, each on a runtime of its own.
+fn exchanges_on_tokio<C, S>(
+    client: impl Future<Output = C> + Send + 'static,
+    server: impl Future<Output = S> + Send + 'static,
+) -> impl FnMut() -> Vec<f64>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send,
+{
+    let echo = async {
+        let (mut end, mut message) = (server.await, [0; CALL]);
+        while end.read_exact(&mut message).await.is_ok() {
+            end.write_all(&message).await.unwrap();
+            end.flush().await.unwrap();
+        }
+    };
+    thread::spawn(move || runtime().block_on(echo));
+    let runtime = runtime();
+    let (mut end, mut message) = (runtime.block_on(client), [7; CALL]);
+    move || {
+        runtime.block_on(async {
+            let mut seconds = Vec::with_capacity(CALLS);
+            for _ in 0..CALLS {
+                let start = Instant::now();
+                end.write_all(&message).await.unwrap();
+                end.flush().await.unwrap();
+                end.read_exact(&mut message).await.unwrap();
+                seconds.push(start.elapsed().as_secs_f64());
+            }
+            seconds
+        })
+    }
 }
 
 pub fn throughput() {
@@ -125,8 +164,10 @@ struct Shown {
 pub fn calls() {
     let mut callers: Vec<Caller> = vec![
         ("TCP alone, nothing sealed", Box::new(raw::calls())),
-        ("rustls", Box::new(tls::calls())),
+        ("rustls, a thread that blocks", Box::new(tls::calls())),
         ("**fabric**", Box::new(fabric::calls())),
+        ("rustls on tokio", Box::new(tls::calls_on_tokio())),
+        ("**fabric on tokio**", Box::new(endpoint::calls())),
     ];
     let mut shown: Vec<Shown> = callers.iter().map(|_| Shown::default()).collect();
     for round in 0..=CALL_ROUNDS {

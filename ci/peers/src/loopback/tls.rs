@@ -1,13 +1,16 @@
-//! rustls by its own blocking stream.
+//! rustls by its own blocking stream, and on tokio.
 
 use super::raw::exchanges;
-use super::{MESSAGE, MESSAGES, both, connected};
-use crate::tls::ends;
+use super::{MESSAGE, MESSAGES, both, connected, exchanges_on_tokio};
+use crate::tls::{configs, ends};
 use rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
+use rustls::pki_types::ServerName;
 use rustls::{ClientConnection, ServerConnection, StreamOwned, SupportedCipherSuite};
 use std::hint::black_box;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::Arc;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 type Client = StreamOwned<ClientConnection, TcpStream>;
 type Server = StreamOwned<ServerConnection, TcpStream>;
@@ -40,6 +43,21 @@ pub(super) fn transfer(suite: SupportedCipherSuite) -> impl FnMut() {
         }
     };
     both(send, receive)
+}
+
+pub(super) fn calls_on_tokio() -> impl FnMut() -> Vec<f64> {
+    let (client_config, server_config) = configs(TLS13_CHACHA20_POLY1305_SHA256);
+    let (client, server) = connected();
+    let on_tokio = |socket: TcpStream| {
+        socket.set_nonblocking(true).unwrap();
+        tokio::net::TcpStream::from_std(socket).unwrap()
+    };
+    let connect = async move {
+        let name = ServerName::try_from("peer").unwrap();
+        TlsConnector::from(Arc::new(client_config)).connect(name, on_tokio(client)).await.unwrap()
+    };
+    let accept = async move { TlsAcceptor::from(Arc::new(server_config)).accept(on_tokio(server)).await.unwrap() };
+    exchanges_on_tokio(connect, accept)
 }
 
 pub(super) fn calls() -> impl FnMut() -> Vec<f64> {
