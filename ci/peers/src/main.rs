@@ -49,12 +49,13 @@ fn main() {
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [] => in_memory(),
         ["loopback"] => {
-            loopback::throughput();
+            loopback::throughput("");
             println!();
             loopback::calls();
         }
         ["loopback", "calls"] => loopback::calls(),
-        _ => panic!("nothing, `loopback`, or `loopback calls`"),
+        ["loopback", rows] => loopback::throughput(rows),
+        _ => panic!("nothing, `loopback`, `loopback calls`, or `loopback` and a part of the names of rows"),
     }
 }
 

@@ -1,7 +1,8 @@
 //! The same over real sockets on the loopback interface: both ends in one process, each on a thread of its own, by the ways
 //! that each library is meant to be used. CPU time of both ends, the kernel's part included.
 //!
-//! `cargo run --release -- loopback` in this folder, or `-- loopback calls` for the second table alone.
+//! `cargo run --release -- loopback` in this folder; `-- loopback calls` for the second table alone, `-- loopback NAME` for the
+//! rows of the first that have this in their names.
 
 mod endpoint;
 mod fabric;
@@ -125,7 +126,8 @@ where
     }
 }
 
-pub fn throughput() {
+/// The first row, and those whose names contain `rows`.
+pub fn throughput(rows: &str) {
     let mut contenders: Vec<Contender<'_>> = vec![
         ("TCP with ring's seal and open", Box::new(raw::transfer(Some(&CHACHA20_POLY1305)))),
         ("TCP alone, nothing sealed", Box::new(raw::transfer(None))),
@@ -142,6 +144,8 @@ pub fn throughput() {
         ("AES-128-GCM: rustls, no streams", Box::new(tls::transfer(TLS13_AES_128_GCM_SHA256))),
         ("AES-128-GCM: quinn, 1 stream", Box::new(quinn::transfer(1, TLS13_AES_128_GCM_SHA256))),
     ];
+    let limit = contenders[0].0;
+    contenders.retain(|(name, _)| *name == limit || name.contains(rows));
     let seconds = interleave(ROUNDS, &mut contenders);
     println!("| 16 KiB messages over loopback, CPU of both ends | ns/KiB | of TCP with ring |");
     println!("| --- | --- | --- |");
