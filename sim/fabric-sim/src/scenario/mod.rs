@@ -118,6 +118,11 @@ type Settled = (Scenario, tree::Table, source::Span);
 
 fn settle(path: &Path, overrides: &[String], sources: &mut Sources, problems: &mut Problems) -> Option<Settled> {
     let (mut table, span) = include::load(path, sources, problems)?;
+    if let Some(entry) = table.get("regression_of") {
+        let problem = problems.at(entry.key, "this file is no scenario: it names seeds of one", "of this one");
+        problem.fix("a sweep of that scenario runs them first");
+        return None;
+    }
     for text in overrides {
         if let Some(over) = include::argument(text, sources, problems) {
             tree::merge(&mut table, over, tree::Merge::Override);
