@@ -216,6 +216,8 @@ impl fmt::Display for SessionEnd {
     }
 }
 
+impl core::error::Error for SessionEnd {}
+
 /// A code of CLOSE or RST as people read it.
 #[derive(Clone, Copy, Debug)]
 pub struct CodeName(pub u32);

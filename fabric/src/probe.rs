@@ -5,12 +5,12 @@
 
 /// One list, so that no probe lacks a name or a place in [`Probe::ALL`].
 macro_rules! probes {
-    ($($(#[$meaning:meta])* $probe:ident => $label:literal,)*) => {
+    ($(#[doc = $meaning:literal] $probe:ident => $label:literal,)*) => {
         /// A state worth reaching. The list is what `sometimes` in a scenario can name.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[repr(u8)]
         pub enum Probe {
-            $($(#[$meaning])* $probe,)*
+            $(#[doc = $meaning] $probe,)*
         }
 
         impl Probe {
@@ -21,6 +21,13 @@ macro_rules! probes {
             pub const fn label(self) -> &'static str {
                 match self {
                     $(Self::$probe => $label,)*
+                }
+            }
+
+            /// When it is reached, in one sentence.
+            pub const fn meaning(self) -> &'static str {
+                match self {
+                    $(Self::$probe => $meaning.trim_ascii(),)*
                 }
             }
         }

@@ -40,8 +40,12 @@ const MAY_DEPEND: &[(&str, &[&str])] = &[
     ("node-log", &["fabric", "machine"]),
     ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
     ("fuzz-targets", &["fabric", "fabric-sim", "machine", "netstackd", "node-log"]),
+    ("book", &[]),
     ("hygiene", &[]),
 ];
+
+/// Whom else a package of ours may depend on when a feature that is off by default asks for it.
+const MAY_DEPEND_BY_FEATURE: &[(&str, &[&str])] = &[("shim-tcp", &["fabric"])];
 
 /// One package of the graph.
 #[derive(Debug, Default)]
@@ -50,6 +54,8 @@ struct Package {
     rust_version: Option<(u64, u64)>,
     /// By package id; what tests and build scripts need is not in it.
     depends_on: BTreeSet<String>,
+    /// By name: what only a feature needs, which is not in the graph.
+    optional: BTreeSet<String>,
 }
 
 /// All packages by id, and which of them are ours.
@@ -92,7 +98,14 @@ impl Graph {
         for package in json.get("packages")?.as_array()? {
             let rust_version = package.get("rust_version").and_then(Value::as_str).and_then(version);
             let name = text(package.get("name")?)?;
-            packages.insert(text(package.get("id")?)?, Package { name, rust_version, ..Package::default() });
+            let mut optional = BTreeSet::new();
+            for dependency in package.get("dependencies")?.as_array()? {
+                if dependency.get("optional")?.as_bool()? {
+                    optional.insert(text(dependency.get("name")?)?);
+                }
+            }
+            let id = text(package.get("id")?)?;
+            packages.insert(id, Package { name, rust_version, optional, ..Package::default() });
         }
         for node in json.get("resolve")?.get("nodes")?.as_array()? {
             let package = packages.get_mut(node.get("id")?.as_str()?)?;
@@ -113,6 +126,7 @@ impl Graph {
 
     fn directions(&self) -> Vec<String> {
         let mut faults = Vec::new();
+        let ours: BTreeSet<_> = self.our_packages().map(|(_, package)| package.name.clone()).collect();
         for (_, package) in self.our_packages() {
             let Some((_, allowed)) = MAY_DEPEND.iter().find(|(name, _)| *name == package.name) else {
                 faults.push(format!(
@@ -126,6 +140,11 @@ impl Graph {
                 if !allowed.contains(&name.as_str()) {
                     faults.push(format!("{} must not depend on {name}", package.name));
                 }
+            }
+            let by_feature = MAY_DEPEND_BY_FEATURE.iter().find(|(name, _)| *name == package.name);
+            let allowed = [*allowed, by_feature.map_or(&[], |(_, names)| *names)].concat();
+            for name in package.optional.intersection(&ours).filter(|name| !allowed.contains(&name.as_str())) {
+                faults.push(format!("{} must not depend on {name}, by a feature either", package.name));
             }
         }
         faults
@@ -166,8 +185,9 @@ mod tests {
     /// A workspace of these packages: name, minimum Rust, normal dependencies. Names starting with `ext-` are others'.
     fn metadata(packages: &[(&str, &str, &[&str])]) -> String {
         let name = |name: &str| name.trim_start_matches("ext-").to_owned();
-        let list =
-            packages.iter().map(|(id, rust, _)| serde_json::json!({"id": id, "name": name(id), "rust_version": rust}));
+        let list = packages.iter().map(
+            |(id, rust, _)| serde_json::json!({"id": id, "name": name(id), "rust_version": rust, "dependencies": []}),
+        );
         let kinds = serde_json::json!([{"kind": null}]);
         let deps = |on: &[&str]| -> Vec<Value> {
             on.iter().map(|id| serde_json::json!({"pkg": id, "dep_kinds": kinds})).collect()
@@ -196,6 +216,18 @@ mod tests {
     fn the_engine_must_not_know_the_fabric() {
         let packages: &[(&str, &str, &[&str])] = &[("fabric", "1.91", &[]), ("sim", "1.91", &["fabric"])];
         assert_eq!(faults(packages), ["sim must not depend on fabric"]);
+    }
+
+    #[test]
+    fn a_feature_must_not_bend_an_arrow_either() {
+        let with_feature = |name: &str| {
+            let metadata = metadata(&[(name, "1.91", &[]), ("fabric", "1.91", &[])]);
+            let optional = r#""dependencies":[{"name":"fabric","optional":true},{"name":"mio","optional":false}]"#;
+            metadata.replacen(r#""dependencies":[]"#, optional, 1)
+        };
+        let (sim, driver) = (with_feature("sim"), with_feature("shim-tcp"));
+        assert_eq!(check(&sim, &sim).unwrap_err(), ["sim must not depend on fabric, by a feature either"]);
+        check(&driver, &driver).unwrap();
     }
 
     #[test]

@@ -98,6 +98,12 @@ impl Mux {
         Ok(Some(result))
     }
 
+    /// Whether bytes of the stream, or a message's end, have come in that are not read: after
+    /// [`Event::Finished`](super::Event::Finished) it says whether the reader has everything.
+    pub fn has_unread(&self, stream: StreamId) -> bool {
+        self.streams.get(stream).is_some_and(Stream::has_unread)
+    }
+
     /// So much was read of a stream: gives its buffer back if it is empty, and its credit.
     fn settle_read(&mut self, now: Instant, stream: StreamId, cost: u32) {
         let spare = &mut self.spare;

@@ -100,9 +100,14 @@ impl Connection {
         }
     }
 
+    /// The same, to look at.
+    pub(super) fn streams_seen(&self) -> Option<&Mux> {
+        self.mux.as_deref().filter(|_| matches!(self.phase, Phase::Up(_)))
+    }
+
     /// Whether new streams can be opened on it.
     pub(super) fn is_open(&self) -> bool {
-        matches!(self.phase, Phase::Up(_)) && self.mux.as_ref().is_some_and(|mux| mux.is_open())
+        self.streams_seen().is_some_and(Mux::is_open)
     }
 
     /// How many streams it keeps.

@@ -11,6 +11,8 @@ use rand_chacha::rand_core::Rng;
 pub(super) struct Device {
     /// Whether a session is to be had, and dialled for.
     pub(super) is_wanted: bool,
+    /// Nobody has asked for it: it is wanted for as long as discovery knows the device.
+    pub(super) is_unasked: bool,
     /// Sessions that are up, the newest last.
     pub(super) sessions: Vec<PipeId>,
     /// Handshakes under way that this node dialled, and where.

@@ -146,7 +146,8 @@ impl Node {
             return;
         }
         self.now = self.now.max(now);
-        self.devices.entry(device).or_default().is_wanted = true;
+        let known = self.devices.entry(device).or_default();
+        (known.is_wanted, known.is_unasked) = (true, false);
         self.dial(device);
     }
 
@@ -216,6 +217,11 @@ impl Node {
     /// driver's outputs wait.
     pub fn poll_event(&mut self) -> Option<Event> {
         self.events.pop_front()
+    }
+
+    /// Whether something is to be done with a pipe, so that [`Node::poll_output`] gives it.
+    pub fn wants_pipe(&self) -> bool {
+        !self.pipe_outputs.is_empty()
     }
 
     /// The next output that is no event: see [`Node::poll_event`].
@@ -296,6 +302,7 @@ impl Node {
                 crate::discovery::Event::Lost { device, reason } => {
                     self.probes.hit(reason.probe());
                     self.events.push_back(Event::Lost { device });
+                    self.lost(device);
                 }
             }
         }
@@ -310,9 +317,19 @@ impl Node {
         self.settle_discovery();
     }
 
+    /// Where everybody is trusted, strangers make up as many devices as they like.
+    fn lost(&mut self, device: DeviceId) {
+        if let Some(known) = self.devices.get_mut(&device).filter(|known| known.is_unasked) {
+            (known.is_wanted, known.is_unasked) = (false, false);
+            self.drop_idle(device);
+        }
+    }
+
     fn found(&mut self, device: DeviceId) {
         if self.config.dial_trusted && self.trusts(device) && !self.is_shut_down {
-            self.devices.entry(device).or_default().is_wanted = true;
+            let known = self.devices.entry(device).or_default();
+            known.is_unasked |= !known.is_wanted;
+            known.is_wanted = true;
         }
         self.dial(device);
     }

@@ -227,7 +227,7 @@ impl Node {
     pub(super) fn end_sessions(&mut self, now: Instant, device: DeviceId, code: u32) {
         self.now = self.now.max(now);
         let Some(known) = self.devices.get_mut(&device) else { return };
-        known.is_wanted = false;
+        (known.is_wanted, known.is_unasked) = (false, false);
         let (sessions, dials) = (known.sessions.clone(), core::mem::take(&mut known.dials));
         self.timers.set(Timer::Dial(device), None);
         for (dial, _) in dials {
@@ -339,7 +339,7 @@ impl Node {
         self.events.push_back(Event::SessionFailed { device, addr, reason });
     }
 
-    fn drop_idle(&mut self, device: DeviceId) {
+    pub(super) fn drop_idle(&mut self, device: DeviceId) {
         if self.devices.get(&device).is_some_and(super::Device::is_idle) {
             self.devices.remove(&device);
             self.timers.set(Timer::Dial(device), None);

@@ -61,6 +61,12 @@ impl Node {
         self.on_stream(now, stream, |mux, now| mux.read_with(now, stream.stream, bytes_max, take))
     }
 
+    /// Whether bytes of the stream have come in that are not read: see [`Mux::has_unread`]. `None` when its session is not up.
+    pub fn has_unread(&self, stream: StreamKey) -> Option<bool> {
+        let mux = self.connections.get(&stream.session.pipe()).and_then(Connection::streams_seen);
+        mux.map(|mux| mux.has_unread(stream.stream))
+    }
+
     /// Closes this half after what was written.
     pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
         self.on_stream(now, stream, |mux, _| mux.finish(stream.stream))

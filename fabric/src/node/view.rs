@@ -14,6 +14,8 @@ use machine::{Addr, Duration, PipeId};
 pub struct Load {
     /// Devices in the peer table.
     pub peers: usize,
+    /// Devices that a session is wanted or had with.
+    pub devices: usize,
     /// Inbound handshakes that are not finished.
     pub handshakes: usize,
     /// Of those, from the source that has most.
@@ -66,6 +68,7 @@ impl Node {
         let candidates = self.discovery.peers().map(|(_, peer)| peer.candidates().len());
         Load {
             peers: self.discovery.peers().count(),
+            devices: self.devices.len(),
             handshakes: inbound().count(),
             handshakes_of_one_source: hosts.into_iter().map(of_host).max().unwrap_or_default(),
             sessions: self.connections.len() - inbound().count() - ending,

@@ -1,13 +1,13 @@
 //! What keeps a node in order over a long life: another Noise static, and counts of all that it refused.
 
 use crate::net::{Net, addr, config, id, local};
-use fabric::discovery::Refusal;
-use fabric::discovery::announce::Announce;
-use fabric::identity::{NoisePublic, NoiseStatic};
+use fabric::discovery::announce::{Announce, AnnounceV1};
+use fabric::discovery::{Refusal, Services};
+use fabric::identity::{DeviceId, NoisePublic, NoiseStatic};
 use fabric::mux::Priority;
 use fabric::suite::{RealSuite, Suite};
-use fabric::{Config, Count, Event};
-use machine::Duration;
+use fabric::{Admitting, Config, Count, Event};
+use machine::{Duration, Input, Machine};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -85,4 +85,30 @@ fn a_node_counts_what_it_refuses() {
     ];
     assert_eq!(counted, expected);
     assert_eq!(counters.get(Count::ServiceDenied), 1);
+}
+
+#[test]
+fn where_everybody_is_trusted_devices_that_are_lost_are_forgotten_and_those_asked_for_are_not() {
+    let everybody = Config { admitting: Admitting::Open, dial_trusted: true, ..config(&[]) };
+    let mut net = Net::new([everybody]);
+    let asked = DeviceId::from_bytes([0xEE; 32]);
+    let now = net.now;
+    net.nodes[0].connect(now, asked);
+    for number in 0..500_u16 {
+        let mut bytes = [0xEE; 32];
+        bytes[..2].copy_from_slice(&number.to_be_bytes());
+        let services = Services::new(["echo"]).unwrap();
+        let (device_id, noise_static) = (&DeviceId::from_bytes(bytes).to_string(), NoisePublic::from_bytes(bytes));
+        let announce = AnnounceV1 { device_id, port: 9, noise_static, services }.encode().unwrap();
+        // From many places: one source holds a quarter of the table.
+        let from = addr(100 + usize::from(number) % 16);
+        let now = net.now;
+        net.nodes[0].handle(now, Input::Datagram { from, bytes: &announce });
+        net.settle();
+        let held = net.nodes[0].load().devices;
+        assert!(held <= 64 + 1, "{held} of {number}");
+    }
+    assert!(net.nodes[0].load().devices > 1, "some of them are dialled");
+    net.run(Duration::from_secs(120));
+    assert_eq!(net.nodes[0].load().devices, 1, "the one that was asked for");
 }

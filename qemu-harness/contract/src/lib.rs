@@ -104,8 +104,8 @@ impl Default for Stack {
             mtu: 1_500,
             backlog: 8,
             sockets_max: 64,
-            tcp_receive_bytes: 64 * 1024,
-            tcp_send_bytes: 64 * 1024,
+            tcp_receive_bytes: 256 * 1024,
+            tcp_send_bytes: 256 * 1024,
             user_timeout_nanos: 60_000_000_000,
         }
     }

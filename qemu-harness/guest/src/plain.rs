@@ -1,4 +1,5 @@
 //! A transfer by plain TCP ahead of the node's start, over the same card and stack: what the fabric's speed is held against.
+//! As with the fabric, the sender draws what it sends and the receiver draws it again and compares.
 
 use crate::arch::{Arch, Board};
 use crate::card::Card;
@@ -11,6 +12,7 @@ use machine::{Addr, Duration, Input, Instant, Machine, Output, PipeEnd, PipeId};
 use netstackd::driver::{Driver, Owner, Ports, addr};
 use netstackd::message::{Endpoint, Status};
 use netstackd::service::{ClientId, NetStack};
+use scenario_actor::Content;
 
 const CLIENT: ClientId = ClientId(1);
 const PORT: u16 = 7_001;
@@ -52,6 +54,7 @@ struct Transfer {
     to: Option<Addr>,
     bytes: u64,
     left: u64,
+    content: Content,
     dials: u64,
     dials_at: Option<Instant>,
     began: Instant,
@@ -63,7 +66,17 @@ impl Transfer {
     fn new(now: Instant, Plain { to, bytes }: Plain) -> Self {
         let to = to.map(|host| addr(Endpoint { host: address(host), port: PORT }));
         let dials_at = to.map(|_| now);
-        Self { to, bytes, left: bytes, dials: 0, dials_at, began: now, outputs: VecDeque::new(), is_over: false }
+        Self {
+            to,
+            bytes,
+            left: bytes,
+            content: Content::default(),
+            dials: 0,
+            dials_at,
+            began: now,
+            outputs: VecDeque::new(),
+            is_over: false,
+        }
     }
 }
 
@@ -80,8 +93,13 @@ impl Machine for Transfer {
                 self.outputs.extend(self.to.map(|to| Output::OpenPipe { pipe, to }));
             }
             Input::PipeOpened { pipe } => {
-                (self.began, self.left) = (now, self.bytes);
+                (self.began, self.left, self.content) = (now, self.bytes, Content::default());
                 self.outputs.push_back(Output::FinishPipe { pipe });
+            }
+            Input::PipeAccepted { .. } => self.content = Content::default(),
+            // Wrong bytes are not answered: the sender finds that out when the run's time is over.
+            Input::PipeBytes { pipe, bytes } if !self.content.passes(bytes) => {
+                self.outputs.push_back(Output::ClosePipe { pipe });
             }
             // The receiver answers the end by its own, and the sender knows that all has arrived.
             Input::PipeFinished { pipe } if self.to.is_none() => {
@@ -105,8 +123,13 @@ impl Machine for Transfer {
         if self.to.is_none() {
             return 0;
         }
-        let count = room.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
-        room[..count].fill(0x5A);
+        let most = room.len().min(usize::try_from(self.left).unwrap_or(usize::MAX));
+        let mut count = 0;
+        while count < most {
+            let bytes = self.content.take(most - count);
+            room[count..count + bytes.len()].copy_from_slice(bytes);
+            count += bytes.len();
+        }
         self.left -= count as u64;
         count
     }

@@ -6,6 +6,7 @@
 //!   vm        one virtual machine: its process, its serial line
 //!   relay     a hub between the cards: the simulator's fates, on real frames
 //!   run       from the first boot to the last exit
+//!   replay    a machine's start done again to the byte, by QEMU's own log
 //!   judge     what was seen against what had to be
 //!   summary   the result as JSON
 //! ```
@@ -17,6 +18,7 @@ mod judge;
 mod plan;
 mod qemu;
 mod relay;
+mod replay;
 mod run;
 mod summary;
 mod vm;
@@ -27,7 +29,8 @@ pub use failure::{Failure, Kind};
 pub use image::build_image;
 pub use judge::stable;
 pub use plan::{Plan, Restart, When};
-pub use qemu::{Launch, check_qemu};
+pub use qemu::{Launch, Log, check_qemu};
 pub use relay::Counts;
+pub use replay::{Replayed, replay};
 pub use run::run_vms;
 pub use summary::{NodeSummary, Outcome, Seen, Speed};

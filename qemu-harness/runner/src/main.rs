@@ -2,12 +2,13 @@
 
 use clap::{Parser, Subcommand};
 use machine::Duration as Delay;
-use qemu_runner::{Failure, Kind, Outcome, Plan, Speed, build_image, check_qemu, run_vms};
+use qemu_runner::{Failure, Kind, Outcome, Plan, Replayed, Speed, build_image, check_qemu, replay, run_vms};
 use scenario_actor::Part;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+const QEMU: &str = "qemu-system-x86_64";
 /// The longest part that is read.
 const PART_BYTES_MAX: u64 = 2 * 1024 * 1024;
 
@@ -22,6 +23,7 @@ Exit codes:
   0    all that had to be seen was
   1    a node failed
   2    the arguments or the parts are wrong
+  4    a replay differed
   70   QEMU or this computer is to blame"
 )]
 struct Cli {
@@ -56,6 +58,17 @@ enum Command {
         /// A guest that is built already; without it, it is built
         #[arg(long)]
         image: Option<PathBuf>,
+        /// Log what comes into each machine (`NODE-0.rr`), for `replay`
+        #[arg(long)]
+        record: bool,
+    },
+    /// Do a recorded machine again, alone, and compare its serial log to the byte
+    Replay {
+        /// What `run --record` left: `OUT/NODE-0.rr`, beside the other files of its folder
+        log: PathBuf,
+        /// Seconds of wall time until it is given up
+        #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..=3600))]
+        timeout: u64,
     },
     /// Say whether this computer can run guests
     Doctor,
@@ -63,11 +76,18 @@ enum Command {
 
 fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Doctor => check_qemu(Path::new("qemu-system-x86_64")).map(|()| None),
-        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, plain_mib, image } => {
+        Command::Doctor => check_qemu(Path::new(QEMU)).map(|()| None),
+        Command::Replay { log, timeout } => {
+            return match replay(Path::new(QEMU), &log, Duration::from_secs(timeout)) {
+                Ok(replayed) => tell_replay(replayed),
+                Err(failure) => refuse(&failure),
+            };
+        }
+        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, plain_mib, image, record } => {
             run(&parts, image, out, |plan| {
                 plan.timeout = Duration::from_secs(timeout);
                 plan.seed = seed;
+                plan.record = record;
                 plan.plain_bytes = (plain_mib > 0).then_some(plain_mib * 1024 * 1024);
                 plan.link.delay = sim::Delay::Fixed(Delay::from_millis(delay_ms));
                 plan.link.loss = sim::Chance::from_percent(loss_percent);
@@ -78,16 +98,31 @@ fn main() -> ExitCode {
     match outcome {
         Ok(None) => ExitCode::SUCCESS,
         Ok(Some(outcome)) => tell(&outcome),
-        Err(failure) => {
-            eprintln!("qemu-runner: {failure}");
-            ExitCode::from(if failure.kind == Kind::Harness { 70 } else { 2 })
+        Err(failure) => refuse(&failure),
+    }
+}
+
+fn refuse(failure: &Failure) -> ExitCode {
+    eprintln!("qemu-runner: {failure}");
+    ExitCode::from(if failure.kind == Kind::Harness { 70 } else { 2 })
+}
+
+fn tell_replay(replayed: Replayed) -> ExitCode {
+    match replayed {
+        Replayed::Same(bytes) => {
+            println!("same  {bytes} bytes of serial log");
+            ExitCode::SUCCESS
+        }
+        Replayed::Differs(at) => {
+            println!("differs  from byte {at} of the serial log on");
+            ExitCode::from(4)
         }
     }
 }
 
 fn run(parts: &Path, image: Option<PathBuf>, out: PathBuf, change: impl FnOnce(&mut Plan)) -> Result<Outcome, Failure> {
     let parts = read_parts(parts)?;
-    check_qemu(Path::new("qemu-system-x86_64"))?;
+    check_qemu(Path::new(QEMU))?;
     let image = image.map_or_else(|| build_image(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest"))), Ok)?;
     let mut plan = Plan::new(parts, image, out);
     change(&mut plan);

@@ -32,6 +32,8 @@ pub struct Plan {
     pub test_faults: BTreeMap<String, TestFault>,
     /// So many bytes go by plain TCP first, from the first node that has work to the node of that work.
     pub plain_bytes: Option<u64>,
+    /// Whether QEMU logs what comes into each machine, for [`replay`](crate::replay). Machines that lose power cannot be replayed.
+    pub record: bool,
     /// The run ends then, by the wall clock, if it has not before.
     pub timeout: Duration,
     /// Each machine's memory.
@@ -79,6 +81,7 @@ impl Plan {
             test_seeds: BTreeMap::new(),
             test_faults: BTreeMap::new(),
             plain_bytes: None,
+            record: false,
             timeout: Duration::from_mins(1),
             memory_mib: 64,
             cpu: "max".into(),

@@ -55,6 +55,17 @@ pub struct Launch<'a> {
     pub hub: &'a Path,
     /// Where its frames are kept, if anywhere.
     pub capture: Option<&'a Path>,
+    /// QEMU's log of what comes into the machine, if there is one.
+    pub log: Option<Log<'a>>,
+}
+
+/// QEMU's log of all that comes into a machine and is not of its own making.
+#[derive(Clone, Copy, Debug)]
+pub enum Log<'a> {
+    /// Written while the machine runs; its time is then counted in instructions.
+    Record(&'a Path),
+    /// Read, so that the machine does everything again; it is joined to nothing.
+    Replay(&'a Path),
 }
 
 impl Launch<'_> {
@@ -69,12 +80,27 @@ impl Launch<'_> {
         command.args(["-global", "virtio-mmio.force-legacy=false", "-device", "isa-debug-exit,iobase=0xf4,iosize=4"]);
         command.arg("-kernel").arg(self.image);
         command.arg("-fw_cfg").arg(format!("name={START_FILE},file={}", path(self.start)));
-        command.arg("-netdev").arg(format!(
-            "dgram,id=n,local.type=unix,local.path={},remote.type=unix,remote.path={}",
-            path(self.card),
-            path(self.hub)
-        ));
-        command.arg("-device").arg(format!("virtio-net-device,netdev=n,mac={mac}"));
+        command.arg("-netdev").arg(match self.log {
+            Some(Log::Replay(_)) => "user,restrict=on,id=n".to_owned(),
+            Some(Log::Record(_)) | None => format!(
+                "dgram,id=n,local.type=unix,local.path={},remote.type=unix,remote.path={}",
+                path(self.card),
+                path(self.hub)
+            ),
+        });
+        // The guest's virtio library reads event indices as if every one had passed, and would notify the card of each buffer.
+        let mut card = format!("virtio-net-device,event_idx=off,netdev=n,mac={mac}");
+        if let Some(log) = self.log {
+            let (mode, file) = match log {
+                Log::Record(file) => ("record", file),
+                Log::Replay(file) => ("replay", file),
+            };
+            command.arg("-icount").arg(format!("shift=3,rr={mode},rrfile={}", path(file)));
+            command.args(["-rtc", "clock=vm", "-object", "filter-replay,id=r,netdev=n"]);
+            // When frames leave has to be an affair of the machine's own time.
+            card.push_str(",tx=timer");
+        }
+        command.arg("-device").arg(card);
         if let Some(capture) = self.capture {
             command.arg("-object").arg(format!("filter-dump,id=f,netdev=n,file={}", path(capture)));
         }

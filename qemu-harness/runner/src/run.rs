@@ -4,6 +4,7 @@ use crate::judge::{self, Progress};
 use crate::plan::{Plan, When};
 use crate::qemu::check_qemu;
 use crate::relay::Relay;
+use crate::replay::Recording;
 use crate::summary::{NodeSummary, Outcome, Seen};
 use crate::vm::{Files, News, Vm, What};
 use crate::{Failure, Kind, Restart};
@@ -111,6 +112,7 @@ impl<'a> Run<'a> {
             hub: self.folder.file(place, "hub"),
             capture: self.plan.out.join(format!("{name}-{incarnation}.pcap")),
             serial: self.plan.out.join(format!("{name}-{incarnation}.log")),
+            recording: self.plan.record.then(|| Recording::new(&self.plan.out, name, incarnation)),
         };
         let vm = Vm::start(self.plan, place, incarnation, node.stored.clone(), &files, self.teller.clone())?;
         (node.vm, node.down_until, node.is_heard) = (Some(vm), None, false);
@@ -293,10 +295,10 @@ impl Node {
 
 /// A folder for sockets and secrets, gone at the end. Its path is short: a socket's may have 107 bytes.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new() -> Result<Self, Failure> {
+    pub(crate) fn new() -> Result<Self, Failure> {
         use std::os::unix::fs::DirBuilderExt;
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
@@ -306,7 +308,7 @@ impl Folder {
         Ok(Self(path))
     }
 
-    fn file(&self, place: usize, what: &str) -> PathBuf {
+    pub(crate) fn file(&self, place: usize, what: &str) -> PathBuf {
         self.0.join(format!("{place}.{what}"))
     }
 }

@@ -2,7 +2,8 @@
 
 use crate::Failure;
 use crate::plan::{Plan, host};
-use crate::qemu::Launch;
+use crate::qemu::{Launch, Log};
+use crate::replay::Recording;
 use guest_contract::{Exit, Hex, LINE_BYTES_MAX, Line, STOP};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -29,6 +30,8 @@ pub(crate) struct Files {
     pub(crate) capture: PathBuf,
     /// Its serial output.
     pub(crate) serial: PathBuf,
+    /// What a replay needs, if there shall be one.
+    pub(crate) recording: Option<Recording>,
 }
 
 /// Something came from a serial line.
@@ -68,7 +71,10 @@ impl Vm {
         let fail = |what: &str, error: std::io::Error| Failure::harness(format!("{name}: {what}: {error}"));
         let start = serde_json::to_vec(&plan.start(place, incarnation, stored));
         let start = start.map_err(|error| Failure::harness(error.to_string()))?;
-        std::fs::write(&files.start, start).map_err(|error| fail("its start cannot be written", error))?;
+        std::fs::write(&files.start, &start).map_err(|error| fail("its start cannot be written", error))?;
+        if let Some(recording) = &files.recording {
+            recording.begin(plan, host(place), start).map_err(|error| fail("it cannot be recorded", error))?;
+        }
         remove_if_there(&files.card);
         let log = File::create(&files.serial).map_err(|error| fail("no serial log", error))?;
         let errors = log.try_clone().map_err(|error| fail("no serial log", error))?;
@@ -82,6 +88,7 @@ impl Vm {
             card: &files.card,
             hub: &files.hub,
             capture: Some(&files.capture),
+            log: files.recording.as_ref().map(|recording| Log::Record(&recording.log)),
         };
         let mut command = launch.command();
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(errors);

@@ -4,7 +4,7 @@
 
 mod support;
 
-use qemu_runner::{Kind, Outcome, Restart, TestFault, When};
+use qemu_runner::{Kind, Outcome, Replayed, Restart, TestFault, When};
 use scenario_actor::{Expect, Mark, MarkKind, Observation, Part};
 use sim::{Chance, Delay};
 use std::path::Path;
@@ -165,6 +165,32 @@ fn the_same_bytes_go_by_plain_tcp_and_by_the_fabric_and_both_are_timed() {
     let speed = outcome.nodes[1].speed().unwrap();
     // How fast is for docs/benchmarks.md: it is the machine's affair.
     assert!(speed.fabric > 0 && speed.plain > 0, "{speed:?}");
+}
+
+#[test]
+#[ignore = "needs QEMU: run ci/qemu"]
+fn a_recorded_machine_does_the_same_again_alone_to_the_byte() {
+    let mut story = Story::first_contact("recorded");
+    story.plan.record = true;
+    let out = story.plan.out.clone();
+    assert_passed(&story.run());
+    let again = |node: &str| {
+        let log = out.join(format!("{node}-0.rr"));
+        qemu_runner::replay(Path::new("qemu-system-x86_64"), &log, Duration::from_mins(1)).unwrap()
+    };
+    for node in ["hub", "phone"] {
+        let serial = std::fs::metadata(out.join(format!("{node}-0.log"))).unwrap().len();
+        assert_eq!(again(node), Replayed::Same(serial), "{node}");
+    }
+    // What it said then is another thing: the difference is found.
+    let log = out.join("phone-0.log");
+    let mut said = std::fs::read(&log).unwrap();
+    let at = said.len() / 2;
+    said[at] ^= 1;
+    std::fs::write(&log, &said).unwrap();
+    assert_eq!(again("phone"), Replayed::Differs(at as u64));
+    std::fs::write(&log, &said[..at]).unwrap();
+    assert_eq!(again("phone"), Replayed::Differs(at as u64));
 }
 
 /// The parts that the command is shown with are those of the tests; `BLESS=1` writes them.

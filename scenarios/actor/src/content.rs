@@ -56,6 +56,40 @@ impl Try {
     }
 }
 
+/// The bytes of a transfer without streams, in order: what the speed of work on a stream is held against, since its two
+/// ends draw and compare as much.
+#[derive(Clone, Debug, Default)]
+pub struct Content {
+    message: Vec<u8>,
+    /// How much of the message is used.
+    used: usize,
+    messages: u32,
+}
+
+impl Content {
+    const MESSAGE_BYTES: usize = 64 * 1024;
+
+    /// The next bytes, at most `count` of them, and none only when `count` is 0.
+    pub fn take(&mut self, count: usize) -> &[u8] {
+        if self.used == self.message.len() {
+            Try { work: 0, attempt: 0 }.write(self.messages, Self::MESSAGE_BYTES, &mut self.message);
+            (self.used, self.messages) = (0, self.messages.wrapping_add(1));
+        }
+        let from = self.used;
+        self.used = self.message.len().min(from.saturating_add(count));
+        &self.message[from..self.used]
+    }
+
+    /// Whether these are the next bytes. After a wrong one it means nothing any more.
+    pub fn passes(&mut self, mut bytes: &[u8]) -> bool {
+        while !bytes.is_empty() {
+            let Some(rest) = bytes.strip_prefix(self.take(bytes.len())) else { return false };
+            bytes = rest;
+        }
+        true
+    }
+}
+
 /// `SplitMix64`'s finaliser (Steele, Lea, Flood, 2014).
 const fn mix(z: u64) -> u64 {
     let z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -108,6 +142,25 @@ mod tests {
         TRY.write(7, 100, &mut message);
         assert!(!TRY.judge(7, &message[..99], &mut scratch).1, "without its tail");
         assert!(!Try { attempt: 2, ..TRY }.judge(7, &message, &mut scratch).1, "another try has other bytes");
+    }
+
+    #[test]
+    fn a_transfer_passes_however_it_is_cut_and_with_a_wrong_byte_does_not() {
+        let mut sent = Vec::new();
+        let mut sender = Content::default();
+        while sent.len() < 3 * Content::MESSAGE_BYTES {
+            sent.extend_from_slice(sender.take(1000));
+        }
+        for size in [1, 7, 1460, 65_536, sent.len()] {
+            let mut receiver = Content::default();
+            assert!(sent.chunks(size).all(|bytes| receiver.passes(bytes)), "{size}");
+        }
+        for at in [0, Content::MESSAGE_BYTES, sent.len() - 1] {
+            let mut damaged = sent.clone();
+            damaged[at] ^= 1;
+            let mut receiver = Content::default();
+            assert!(!damaged.chunks(1460).all(|bytes| receiver.passes(bytes)), "{at}");
+        }
     }
 
     #[test]

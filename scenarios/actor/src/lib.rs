@@ -20,6 +20,7 @@ mod remote;
 mod server;
 
 pub use actor::Actor;
+pub use content::Content;
 pub use directory::Directory;
 pub use observation::{Observation, Subject, WorkSeen};
 pub use part::{Act, Allow, Answer, Bytes32, Call, Deed, Expect, Mark, MarkKind, Part, Peer, Work};

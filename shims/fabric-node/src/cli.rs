@@ -147,7 +147,10 @@ pub(crate) enum Id {
         file: PathBuf,
     },
     /// Show the device id and the Noise static of a file
-    Show { file: PathBuf },
+    Show {
+        /// Made by `id new`
+        file: PathBuf,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -159,6 +162,7 @@ pub(crate) enum Trust {
     },
     /// Trust a device under a label, or give it another
     Add {
+        /// What to call it
         #[arg(value_parser = label)]
         label: Label,
         /// Its id, 64 lower-case hex digits
@@ -267,6 +271,7 @@ pub(crate) struct SendArgs {
     pub(crate) peer: PeerArgs,
     /// The service that takes it, such as `files`
     pub(crate) service: String,
+    /// The file to bring
     pub(crate) file: PathBuf,
     /// Its name there [default: its name here]
     #[arg(long = "as", value_name = "NAME")]

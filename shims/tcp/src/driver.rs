@@ -89,12 +89,20 @@ impl Bound {
     }
 
     /// Boots the machine that `factory` makes. Nothing is sent before the first turn.
-    pub fn boot<M: Machine>(mut self, factory: impl FnOnce(Boot) -> M) -> Result<Driver<M>, Error> {
+    pub fn boot<M: Machine>(self, factory: impl FnOnce(Boot) -> M) -> Result<Driver<M>, Error> {
+        self.try_boot(|boot| Ok(factory(boot)))
+    }
+
+    /// As [`Bound::boot`], with a `factory` that may fail.
+    pub fn try_boot<M: Machine, E: From<Error>>(
+        mut self,
+        factory: impl FnOnce(Boot) -> Result<M, E>,
+    ) -> Result<Driver<M>, E> {
         let inbox = Inbox::new(self.poll.registry(), WAKER, self.commands_max).map_err(Error::Wait)?;
         let (stored, incarnation) = (self.store.load()?, self.store.spend_incarnation()?);
         let clock = Clock::start();
         Ok(Driver {
-            machine: factory(Boot { now: clock.now(), incarnation, seed: self.seed, stored }),
+            machine: factory(Boot { now: clock.now(), incarnation, seed: self.seed, stored })?,
             clock,
             poll: self.poll,
             events: Events::with_capacity(EVENTS_PER_TURN),

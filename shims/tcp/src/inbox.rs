@@ -41,7 +41,7 @@ impl<C> Handle<C> {
         self.wake();
     }
 
-    fn wake(&self) {
+    pub(crate) fn wake(&self) {
         // It fails only when the event loop is gone, and then nobody sleeps there.
         let _ = self.waker.wake();
     }

@@ -8,6 +8,8 @@
 //! What it leaves to others: when to give up a silent peer (the machine), and whether a stored value is whole (the machine,
 //! by a checksum). Written for Linux, whose edges and socket states it relies on.
 //!
+//! With the feature `tokio`, which is off by default, the module `endpoint` is the fabric for programs that run on tokio.
+//!
 //! ```
 //! use machine::Addr;
 //! use shim_tcp::{Config, Driver};
@@ -36,6 +38,8 @@ mod clock;
 mod config;
 mod datagrams;
 mod driver;
+#[cfg(feature = "tokio")]
+pub mod endpoint;
 mod error;
 mod group;
 mod inbox;

@@ -4,11 +4,15 @@
 
 use machine::{Addr, Destination, Duration, Input, Instant, Machine, Output, PipeId};
 use sim::workload::{Judge, Workload};
-use sim::{Chance, Config, Control, Delay, LinkProfile, NodeConfig, NodeIndex, Time, Violation, Watch, World};
+use sim::{Chance, Config, Control, Delay, NodeConfig, NodeIndex, Time, Violation, Watch, World};
 use std::collections::BTreeSet;
 
 const PINGS: u32 = 20;
 const AGAIN_AFTER: Duration = Duration::from_millis(100);
+const PLANTS: &[(&str, &str)] = &[
+    ("any-answer", "takes any answer for the one that it waits for"),
+    ("gives-up", "asks three times for a number, and not again"),
+];
 
 /// Counts to [`PINGS`] with a peer that says every number back. Numbers are sent again until they come back.
 #[derive(Debug, Default)]
@@ -23,32 +27,22 @@ struct Ping {
     answered: Option<u32>,
     /// How often the number was asked for.
     tries: u32,
-    bug: Option<Bug>,
+    /// One of [`PLANTS`], to see that it is found.
+    bug: &'static str,
 }
-
-/// What can be planted, to see that it is found.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Bug {
-    AnyAnswer,
-    GivesUp,
-}
-
-/// What the application learns: this number has come back.
-#[derive(Clone, Debug)]
-struct Answered(u32);
 
 impl Ping {
     fn ask(&mut self, now: Instant) {
         (self.outbox, self.bytes) = (self.peer, self.number.to_be_bytes());
         self.tries += 1;
-        let is_last = self.bug == Some(Bug::GivesUp) && self.tries == 3;
+        let is_last = self.bug == "gives-up" && self.tries == 3;
         self.again_at = Some(now + if is_last { Duration::from_secs(3_600) } else { AGAIN_AFTER });
     }
 
     fn heard(&mut self, now: Instant, from: Addr, number: u32) {
         if self.peer.is_none() {
             (self.outbox, self.bytes) = (Some(from), number.to_be_bytes());
-        } else if self.again_at.is_some() && (number == self.number || self.bug == Some(Bug::AnyAnswer)) {
+        } else if self.again_at.is_some() && (number == self.number || self.bug == "any-answer") {
             self.answered = Some(number);
             self.number += 1;
             (self.again_at, self.tries) = (None, 0);
@@ -61,27 +55,21 @@ impl Ping {
 
 impl Machine for Ping {
     type Command = ();
-    type Event = Answered;
+    type Event = u32; // this number has come back
 
     fn handle(&mut self, now: Instant, input: Input<'_, ()>) {
         match input {
             Input::Command(()) => self.ask(now),
             Input::Timeout if self.again_at.is_some_and(|at| at <= now) => self.ask(now),
-            Input::Datagram { from, bytes } => {
-                if let Ok(number) = bytes.try_into() {
-                    self.heard(now, from, u32::from_be_bytes(number));
-                }
-            }
+            Input::Datagram { from, bytes: &[a, b, c, d] } => self.heard(now, from, u32::from_be_bytes([a, b, c, d])),
             _ => {}
         }
     }
 
-    fn poll(&mut self) -> Option<Output<'_, Answered>> {
-        if let Some(number) = self.answered.take() {
-            return Some(Output::Event(Answered(number)));
-        }
-        let to = self.outbox.take()?;
-        Some(Output::Datagram { to: Destination::Addr(to), bytes: &self.bytes })
+    fn poll(&mut self) -> Option<Output<'_, u32>> {
+        let event = self.answered.take().map(Output::Event);
+        let bytes = &self.bytes;
+        event.or_else(|| Some(Output::Datagram { to: Destination::Addr(self.outbox.take()?), bytes }))
     }
 
     fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
@@ -98,24 +86,22 @@ impl Machine for Ping {
 struct EachOnce(BTreeSet<u32>);
 
 impl Watch<Ping> for EachOnce {
-    fn event(&mut self, _: Time, _: NodeIndex, event: &Answered, control: &mut Control<()>) {
-        if !self.0.insert(event.0) {
-            control.violate("each-once", format!("{} came back twice", event.0));
+    fn event(&mut self, _: Time, _: NodeIndex, number: &u32, control: &mut Control<()>) {
+        if !self.0.insert(*number) {
+            control.violate("each-once", format!("{number} came back twice"));
         }
     }
 }
 
 impl Judge<Ping> for EachOnce {
     fn finish(&mut self, _: &World<Ping>) -> Result<(), Violation> {
-        let missing = (0..PINGS).find(|number| !self.0.contains(number));
-        missing.map_or(Ok(()), |number| {
-            Err(Violation { check: "all-answered".into(), detail: format!("{number} has not come back") })
-        })
+        let Some(missing) = (0..PINGS).find(|number| !self.0.contains(number)) else { return Ok(()) };
+        Err(Violation { check: "all-answered".into(), detail: format!("{missing} has not come back") })
     }
 }
 
 /// What there is to test: a world for each seed, and who judges it.
-struct Counting(Option<Bug>);
+struct Counting(&'static str);
 
 impl Workload for Counting {
     type Machine = Ping;
@@ -123,12 +109,9 @@ impl Workload for Counting {
 
     fn config(&self, seed: u64) -> Config {
         let mut config = Config::new(seed, ["asker", "echo"].map(NodeConfig::new));
-        config.link = LinkProfile {
-            delay: Delay::Uniform(Duration::from_millis(5), Duration::from_millis(49)),
-            loss: Chance::from_percent(10),
-            duplicate: Chance::from_percent(5),
-            ..LinkProfile::default()
-        };
+        config.link.delay = Delay::Uniform(Duration::from_millis(5), Duration::from_millis(49));
+        config.link.loss = Chance::from_percent(10);
+        config.link.duplicate = Chance::from_percent(5);
         config
     }
 
@@ -156,12 +139,9 @@ fn main() -> std::process::ExitCode {
         name: "ping",
         about: "Counts with a peer that says every number back",
         command: "cargo run --release -p sim-lab --example ping --",
-        plants: &[
-            ("any-answer", "takes any answer for the one that it waits for"),
-            ("gives-up", "asks three times for a number, and not again"),
-        ],
+        plants: PLANTS,
     };
     sim_lab::main(&lab, |plant| {
-        Counting(plant.map(|plant| if plant == "gives-up" { Bug::GivesUp } else { Bug::AnyAnswer }))
+        Counting(PLANTS.iter().map(|(name, _)| *name).find(|name| plant == Some(name)).unwrap_or_default())
     })
 }

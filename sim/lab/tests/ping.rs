@@ -27,6 +27,14 @@ fn ping(dir: &Path, arguments: &[&str]) -> Done {
     (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
 }
 
+/// docs/own-protocol.md says how long it is to bring a protocol.
+#[test]
+fn the_example_is_as_short_as_the_book_says() {
+    let lines = include_str!("../examples/ping.rs").lines().count();
+    assert!(include_str!("../../../docs/own-protocol.md").contains("in under 150\nlines"));
+    assert!(lines < 150, "{lines} lines");
+}
+
 #[test]
 fn without_a_bug_every_seed_keeps_every_promise() {
     let dir = folder("no-bug");

@@ -30,7 +30,7 @@ impl Story {
         story.serves("hub", &["files"]);
         story.allows("hub", "phone", "files");
         story.work("phone", "hub", "files", BULK_BYTES, Expect::Delivered);
-        story.part("phone").work[0].message_bytes = (64 * 1024, 64 * 1024);
+        story.part("phone").work[0].message_bytes = (1 << 20, 1 << 20);
         story.plan.plain_bytes = Some(BULK_BYTES);
         story
     }

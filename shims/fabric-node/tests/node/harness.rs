@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::fmt::Display;
 use std::fs;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -173,8 +174,13 @@ impl Running {
 
     /// How it is named without discovery.
     pub(crate) fn peer(&self) -> String {
+        self.peer_at(self.addr())
+    }
+
+    /// The same, where something else listens for it.
+    pub(crate) fn peer_at(&self, addr: impl Display) -> String {
         let text = |name: &str| self.listening[name].as_str().unwrap();
-        format!("{}@{}#{}", text("device_id"), text("addr"), text("noise_static"))
+        format!("{}@{addr}#{}", text("device_id"), text("noise_static"))
     }
 
     /// How many files and sockets it has open, of those with a number below `limit`: others it was born with.
@@ -194,15 +200,21 @@ impl Running {
     /// Waits for the next event of this name.
     #[track_caller]
     pub(crate) fn wait_for(&self, name: &str) -> Value {
-        let until = Instant::now() + PATIENCE;
+        self.wait_for_any(&[name], PATIENCE)
+    }
+
+    /// Waits so long for the next event of any of these names.
+    #[track_caller]
+    pub(crate) fn wait_for_any(&self, names: &[&str], patience: Duration) -> Value {
+        let until = Instant::now() + patience;
         let mut seen = Vec::new();
         while let Ok(event) = self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
-            if event["event"] == name {
+            if names.iter().any(|name| event["event"] == *name) {
                 return event;
             }
             seen.push(event);
         }
-        panic!("no {name} after {seen:#?}");
+        panic!("none of {names:?} after {seen:#?}");
     }
 
     /// Sends a signal by its name.

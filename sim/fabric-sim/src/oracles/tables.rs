@@ -54,6 +54,7 @@ mod tests {
     fn each_bound_is_caught_when_it_is_passed_by_one() {
         let full = Load {
             peers: 64,
+            devices: 65,
             handshakes: 64,
             handshakes_of_one_source: 4,
             sessions: 256,

@@ -295,6 +295,7 @@ macro_rules! schema {
             }
             fn json_schema(_: &mut SchemaGenerator) -> Schema {
                 let mut schema: Schema = $json;
+                schema.insert("title".into(), $name.into());
                 schema.insert("description".into(), <$type as Unit>::EXPECTED.into());
                 schema
             }

@@ -11,7 +11,7 @@ use fabric::trust::Label;
 use scenario_actor::Answer;
 
 /// More acts than this are a mistake.
-const ACTS_MAX: usize = 10_000;
+pub(crate) const ACTS_MAX: usize = 10_000;
 
 /// The keys of which an act has one.
 const DEEDS: &str = "`pair`, `trust`, `revoke`, `rotate_key` or `leave`";

@@ -134,13 +134,13 @@ fn sides(written: &At<Vec<At<String>>>, names: &Names, problems: &mut Problems) 
     Some([one, other])
 }
 
-fn known<T: Copy>(what: &str, word: &At<String>, all: &[(&str, T)], problems: &mut Problems) -> Option<T> {
-    let found = all.iter().find(|(name, _)| *name == word.value);
+fn known<T: Copy>(what: &str, word: &At<String>, all: &[(&str, T, &str)], problems: &mut Problems) -> Option<T> {
+    let found = all.iter().find(|(name, ..)| *name == word.value);
     if found.is_none() {
         let problem = problems.at(word.span, format!("there is no {what} `{}`", word.value), "unknown");
-        problem.fix(did_you_mean(&word.value, all.iter().map(|(name, _)| *name)));
+        problem.fix(did_you_mean(&word.value, all.iter().map(|(name, ..)| *name)));
     }
-    found.map(|(_, kind)| *kind)
+    found.map(|(_, kind, _)| *kind)
 }
 
 /// An attack must be felt: by the end of the run, unless the file says sooner.

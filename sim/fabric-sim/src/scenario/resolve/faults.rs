@@ -12,7 +12,7 @@ use scenario_actor::MarkKind;
 use std::collections::BTreeMap;
 
 /// More single faults than this are a mistake.
-const FAULTS_MAX: usize = 100_000;
+pub(crate) const FAULTS_MAX: usize = 100_000;
 /// A flap that is faster would fill a run with nothing else.
 const FLAP_MIN: Nanos = Nanos(1_000_000);
 

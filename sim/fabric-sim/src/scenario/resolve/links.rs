@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 /// More single directions than this belong in `links.default`.
 const DIRECTIONS_MAX: usize = 1_000_000;
 /// A shorter one could not carry the headers of anything.
-const MTU_MIN: u32 = 64;
+pub(crate) const MTU_MIN: u32 = 64;
 
 type Links = BTreeMap<(NodeId, NodeId), Link>;
 

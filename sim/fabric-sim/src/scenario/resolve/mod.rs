@@ -23,6 +23,14 @@ use names::Names;
 use sites::Sites;
 use std::collections::BTreeMap;
 pub(crate) use work::{MESSAGE_DEFAULT, PRIORITY_DEFAULT, usual};
+/// What a scenario can hold.
+pub(crate) mod limits {
+    pub(crate) use super::acts::ACTS_MAX;
+    pub(crate) use super::faults::FAULTS_MAX;
+    pub(crate) use super::links::MTU_MIN;
+    pub(crate) use super::names::NODES_MAX;
+    pub(crate) use super::work::{BODY_BYTES_MAX, STREAMS_MAX, WORK_BYTES_MAX, WORK_MAX};
+}
 
 pub(crate) use worlds::lacks;
 

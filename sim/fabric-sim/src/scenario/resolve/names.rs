@@ -9,7 +9,7 @@ use crate::scenario::resolved::{NodeId, SiteId};
 use std::collections::BTreeMap;
 
 /// More nodes than this are a mistake of a digit.
-pub(super) const NODES_MAX: usize = 10_000;
+pub(crate) const NODES_MAX: usize = 10_000;
 
 /// Every node's name in order.
 pub(super) struct Names {

@@ -13,15 +13,15 @@ use crate::scenario::units::{Bytes, Nanos, Range};
 use scenario_actor::{Call, Expect};
 
 /// The wire contract allows each side of a session 128 streams.
-const STREAMS_MAX: u32 = 128;
+pub(crate) const STREAMS_MAX: u32 = 128;
 /// What a run can simulate in reasonable time.
-const WORK_BYTES_MAX: u64 = 1 << 40;
+pub(crate) const WORK_BYTES_MAX: u64 = 1 << 40;
 /// A message is held in memory whole.
 const MESSAGE_BYTES_MAX: u64 = 16 << 20;
 /// What either service that answers calls takes.
-const BODY_BYTES_MAX: usize = 64;
+pub(crate) const BODY_BYTES_MAX: usize = 64;
 /// More pieces of work than this are a mistake.
-const WORK_MAX: usize = 100_000;
+pub(crate) const WORK_MAX: usize = 100_000;
 pub(crate) const PRIORITY_DEFAULT: u32 = 3;
 pub(crate) const MESSAGE_DEFAULT: Range<Bytes> = Range { min: Bytes(1 << 10), max: Bytes(16 << 10) };
 

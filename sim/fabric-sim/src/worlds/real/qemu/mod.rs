@@ -146,6 +146,7 @@ impl Machines {
             card: &card,
             hub: &hub,
             capture: capture.as_deref(),
+            log: None,
         };
         let mut command = launch.command();
         let log = self.left(node, "log").map(File::create).transpose()?;

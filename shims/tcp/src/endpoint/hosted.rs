@@ -1,0 +1,74 @@
+//! The node as the driver has it: a machine that is locked for each step.
+
+use super::state::{Locked, State};
+use machine::{Input, Instant, Machine, Output, PipeId};
+use std::convert::Infallible;
+
+/// The node has ended in order, or was given all the time for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Stopped;
+
+pub(super) struct Hosted {
+    state: Locked,
+    /// The last output's bytes and key: they must outlive the lock. Only announces and stored values have any.
+    bytes: Vec<u8>,
+    key: String,
+}
+
+impl Hosted {
+    pub(super) fn new(state: State) -> Self {
+        Self { state: Locked::new(state), bytes: Vec::new(), key: String::new() }
+    }
+
+    pub(super) fn state(&self) -> Locked {
+        self.state.clone()
+    }
+
+    fn keep(&mut self, key: &str, bytes: &[u8]) {
+        self.key.clear();
+        self.key.push_str(key);
+        self.bytes.clear();
+        self.bytes.extend_from_slice(bytes);
+    }
+}
+
+impl Machine for Hosted {
+    type Command = Infallible;
+    type Event = Stopped;
+
+    fn handle(&mut self, now: Instant, input: Input<'_, Infallible>) {
+        self.state.with(|state| state.node.handle(now, input.without_commands()));
+    }
+
+    fn poll(&mut self) -> Option<Output<'_, Stopped>> {
+        let locked = self.state.clone();
+        let mut state = locked.lock();
+        let Some(output) = state.node.poll_output() else {
+            state.driver_is_done();
+            return state.is_stopped().then_some(Output::Event(Stopped));
+        };
+        Some(match output {
+            Output::Datagram { to, bytes } => {
+                self.keep("", bytes);
+                Output::Datagram { to, bytes: &self.bytes }
+            }
+            Output::Store { key, bytes } => {
+                self.keep(key, bytes);
+                Output::Store { key: &self.key, bytes: &self.bytes }
+            }
+            Output::OpenPipe { pipe, to } => Output::OpenPipe { pipe, to },
+            Output::FillPipe { pipe } => Output::FillPipe { pipe },
+            Output::FinishPipe { pipe } => Output::FinishPipe { pipe },
+            Output::ClosePipe { pipe } => Output::ClosePipe { pipe },
+            Output::Event(never) => match never {},
+        })
+    }
+
+    fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {
+        self.state.with(|state| state.node.fill(pipe, room))
+    }
+
+    fn next_timeout(&self) -> Option<Instant> {
+        self.state.lock().next_timeout()
+    }
+}

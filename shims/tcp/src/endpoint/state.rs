@@ -1,0 +1,219 @@
+//! What the driver's thread and the application's tasks share: the node, and who waits for what of it.
+
+use super::error::StreamError;
+use super::links::{Dial, Link, LinkId};
+use super::streams::Held;
+use fabric::identity::DeviceId;
+use fabric::{Event, Node, SessionEnd, SessionId, StreamKey};
+use machine::{Duration, Instant, Machine};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use tokio::sync::Notify;
+
+use crate::clock::Clock;
+use crate::inbox::Handle;
+
+/// Streams get ten seconds to finish, and the last words a moment more (wire contract, 3 and 4).
+const DRAIN: Duration = Duration::from_secs(12);
+
+/// How far the endpoint is from its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Running,
+    /// Sessions drain, until then at the latest.
+    Stopping(Instant),
+    /// The driver is gone.
+    Over,
+}
+
+/// Somebody to wake once the state is not locked any more.
+enum Wake {
+    Task(Waker),
+    Everybody(Arc<Notify>),
+}
+
+/// The node, and what the application has of it. Every bound is the node's: a link has a session, a stream has a place in
+/// its session, or the application holds it.
+pub(super) struct State {
+    pub(super) node: Node,
+    pub(super) phase: Phase,
+    pub(super) links: BTreeMap<LinkId, Link>,
+    pub(super) links_made: u64,
+    /// The link that a new session with the device belongs to.
+    pub(super) current: BTreeMap<DeviceId, LinkId>,
+    /// Sessions that are up.
+    pub(super) sessions: BTreeMap<SessionId, LinkId>,
+    /// Links that nobody has accepted or asked for yet.
+    pub(super) backlog: VecDeque<LinkId>,
+    /// Devices that somebody waits for.
+    pub(super) dials: BTreeMap<DeviceId, Dial>,
+    pub(super) streams: BTreeMap<StreamKey, Held>,
+    /// A link, a dial or the phase has changed.
+    pub(super) changed: Arc<Notify>,
+    wakes: Vec<Wake>,
+    /// When the driver looks at the node again if nothing happens.
+    driver_sleeps_until: Option<Instant>,
+    /// The driver was woken, and has not looked at the node since.
+    is_driver_woken: bool,
+}
+
+impl State {
+    pub(super) fn new(node: Node) -> Self {
+        Self {
+            node,
+            phase: Phase::Running,
+            links: BTreeMap::new(),
+            links_made: 0,
+            current: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            backlog: VecDeque::new(),
+            dials: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            changed: Arc::default(),
+            wakes: Vec::new(),
+            driver_sleeps_until: None,
+            is_driver_woken: false,
+        }
+    }
+
+    pub(super) fn wake(&mut self, task: Option<Waker>) {
+        self.wakes.extend(task.map(Wake::Task));
+    }
+
+    pub(super) fn wake_all(&mut self, waiting: &Arc<Notify>) {
+        self.wakes.push(Wake::Everybody(Arc::clone(waiting)));
+    }
+
+    /// Begins to end in order.
+    pub(super) fn stop(&mut self, now: Instant) {
+        if self.phase != Phase::Running {
+            return;
+        }
+        self.phase = Phase::Stopping(now + DRAIN);
+        for link in std::mem::take(&mut self.backlog) {
+            self.close_link(now, link);
+        }
+        self.node.shut_down(now);
+        self.wake_all(&Arc::clone(&self.changed));
+    }
+
+    /// Whether the driver has nothing left to do.
+    pub(super) fn is_stopped(&self) -> bool {
+        match self.phase {
+            Phase::Running => false,
+            Phase::Stopping(until) => self.node.is_quiet() || self.node.now() >= until,
+            Phase::Over => true,
+        }
+    }
+
+    /// The driver is gone, and with it whatever had not ended.
+    pub(super) fn over(&mut self) {
+        self.phase = Phase::Over;
+        let sessions: Vec<_> = self.sessions.keys().copied().collect();
+        for session in sessions {
+            self.session_down(session, SessionEnd::Truncated);
+        }
+        self.wake_all(&Arc::clone(&self.changed));
+    }
+
+    /// Takes in what the node tells.
+    fn hear(&mut self) {
+        while let Some(event) = self.node.poll_event() {
+            let now = self.node.now();
+            match event {
+                Event::SessionUp { session, device, .. } => self.session_up(now, session, device),
+                Event::SessionDown { session, reason, .. } => self.session_down(session, reason),
+                Event::SessionFailed { device, reason, .. } => self.dial_failed(device, reason),
+                Event::Accepted { stream, service, priority, .. } => self.accepted(now, stream, service, priority),
+                Event::Opened { stream } => self.opened(stream),
+                Event::Readable { stream } => self.readable(now, stream),
+                Event::Writable { stream } => self.writable(stream),
+                Event::Finished { stream } => self.finished(stream),
+                Event::Reset { stream, code } => self.stream_failed(stream, StreamError::Reset(code)),
+                // Who is there can be looked up in the node; what is stored, it tries again by itself; it does not pair.
+                Event::Discovered { .. }
+                | Event::Lost { .. }
+                | Event::TrustStored { .. }
+                | Event::PairingNumber { .. }
+                | Event::Paired { .. }
+                | Event::PairingFailed { .. } => {}
+            }
+        }
+    }
+
+    /// When the driver is to look again.
+    pub(super) fn next_timeout(&mut self) -> Option<Instant> {
+        let stopped = match self.phase {
+            Phase::Stopping(until) => Some(until),
+            Phase::Running | Phase::Over => None,
+        };
+        self.driver_sleeps_until = self.node.next_timeout().into_iter().chain(stopped).min();
+        self.driver_sleeps_until
+    }
+
+    /// The driver has done all that the node wants.
+    pub(super) fn driver_is_done(&mut self) {
+        self.is_driver_woken = false;
+    }
+
+    /// Whether the driver has something new to do, and does not know it yet.
+    fn must_wake_driver(&mut self) -> bool {
+        let sleeps_until = self.driver_sleeps_until;
+        let has_news = self.node.wants_pipe() || sleeps_until != self.next_timeout();
+        has_news && !std::mem::replace(&mut self.is_driver_woken, true)
+    }
+}
+
+/// The state, as the driver has it.
+#[derive(Clone)]
+pub(super) struct Locked(Arc<Mutex<State>>);
+
+impl Locked {
+    pub(super) fn new(state: State) -> Self {
+        Self(Arc::new(Mutex::new(state)))
+    }
+
+    /// A panic of the other side has left nothing half done that matters: the driver's own ends the endpoint.
+    pub(super) fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does `work`, takes in what the node tells of it, and wakes those who wait for that.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut State) -> R) -> R {
+        let mut state = self.lock();
+        let result = work(&mut state);
+        state.hear();
+        let wakes = std::mem::take(&mut state.wakes);
+        drop(state);
+        for wake in wakes {
+            match wake {
+                Wake::Task(task) => task.wake(),
+                Wake::Everybody(waiting) => waiting.notify_waiters(),
+            }
+        }
+        result
+    }
+}
+
+/// The state, as the application's tasks have it.
+pub(super) struct Shared {
+    pub(super) state: Locked,
+    pub(super) clock: Clock,
+    pub(super) driver: Handle<std::convert::Infallible>,
+}
+
+impl Shared {
+    /// Does `work` at the present time, and lets the driver know if that gives it something to do.
+    pub(super) fn with<R>(&self, work: impl FnOnce(&mut State, Instant) -> R) -> R {
+        let (result, wakes_driver) = self.state.with(|state| {
+            let result = work(state, self.clock.now()); // not before the lock: time never falls
+            state.hear();
+            (result, state.must_wake_driver())
+        });
+        if wakes_driver {
+            self.driver.wake();
+        }
+        result
+    }
+}

@@ -1,0 +1,10 @@
+//! Endpoints over real sockets on the loopback interface.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+mod cancelling;
+mod ends;
+mod messages;
+mod sessions;
+mod support;
+mod transfers;
