@@ -203,7 +203,7 @@ fn words(page: &mut String, schema: &Value, title: &str, place: &str) -> Result<
     Ok(())
 }
 
-/// The commands of a program. What `-h` prints has one line for each argument and option: see [`rows`].
+/// The commands of a program. What `-h` prints has one line for each argument and option.
 fn commands(page: &mut String, program: &Program) -> Result<(), String> {
     let Program { name, helps } = program;
     let _ = write!(page, "\n## `{name}`\n");

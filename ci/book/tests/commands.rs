@@ -17,6 +17,9 @@ use std::thread;
 const NOT_RUN: &[(&str, &str)] = &[
     ("ci/fuzz", OTHER_TOOL),
     ("ci/fuzz --planted", OTHER_TOOL),
+    ("cargo install --locked --path sim/fabric-sim", INSTALLS),
+    ("cargo install --locked --path shims/fabric-node", INSTALLS),
+    ("ci/reproducible", "takes minutes: two release builds"),
     ("ci/test", "it is what runs this test"),
     ("cargo bench -p sim --bench engine", BENCHMARK),
     ("cargo bench -p sim --bench engine -- 50", BENCHMARK),
@@ -28,11 +31,21 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo run --release --bin raft -- --plant forgets-vote sweep --seeds 0..400 --until-failures 1", IN_OTHERS),
     ("cargo run --release --bin raft -- --plant forgets-vote shrink --seed 210", IN_OTHERS),
     ("cargo run --release --bin raft -- --plant os-random diff --seed 0", IN_OTHERS),
+    (
+        "scenarios/cluster/slurm.sh 100 /shared/sweep scenarios/flaky-hub.toml --seeds 0..1000000 --nemesis rough",
+        NEEDS_SLURM,
+    ),
+    ("kubectl apply -f scenarios/cluster/indexed-job.yaml", NEEDS_KUBERNETES),
+    ("kubectl wait --for=condition=complete --timeout=24h job/fabric-sim-sweep", NEEDS_KUBERNETES),
+    ("kubectl apply -f scenarios/cluster/merge.yaml", NEEDS_KUBERNETES),
     ("fabric-sim run scenarios/first-contact.toml --world qemu --out target/vms", NEEDS_QEMU),
     ("fabric-sim run scenarios/first-contact.toml --world qemu --record --out target/vms", NEEDS_QEMU),
     ("fabric-sim replay target/vms/hub-0.log", NEEDS_QEMU),
 ];
 
+const INSTALLS: &str = "takes minutes, and writes to the home of whoever runs it";
+const NEEDS_SLURM: &str = "needs a Slurm: scenarios/cluster/try-slurm brings one and runs it";
+const NEEDS_KUBERNETES: &str = "needs a cluster: ci/kubernetes runs what the containers run";
 const BENCHMARK: &str = "takes minutes; what it measures is no test";
 const IN_OTHERS: &str = "run by tests/book.rs of sim/examples/others, a workspace of its own";
 const NEEDS_QEMU: &str = "needs QEMU and builds a guest: tests/qemu.rs of fabric-sim does both, where there is a QEMU";

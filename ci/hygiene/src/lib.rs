@@ -52,6 +52,8 @@ const MAY_DEPEND_BY_FEATURE: &[(&str, &[&str])] = &[("shim-tcp", &["fabric"])];
 struct Package {
     name: String,
     rust_version: Option<(u64, u64)>,
+    /// What it says to whoever looks for it in a registry, and does not.
+    unsaid: Vec<&'static str>,
     /// By package id; what tests and build scripts need is not in it.
     depends_on: BTreeSet<String>,
     /// By name: what only a feature needs, which is not in the graph.
@@ -78,7 +80,20 @@ pub fn check(all: &str, guest: &str) -> Result<(), Vec<String>> {
     let mut faults = all.directions();
     faults.extend(Graph::parse(guest)?.no_std_closures());
     faults.extend(all.minimum_version());
+    faults.extend(all.unsaid());
     if faults.is_empty() { Ok(()) } else { Err(faults) }
+}
+
+/// What a package that can be published has to say, and this one does not.
+fn unsaid(package: &Value) -> Vec<&'static str> {
+    const SAID: [&str; 7] = ["description", "license", "readme", "keywords", "categories", "rust_version", "version"];
+    let is_private = package.get("publish").is_some_and(Value::is_array);
+    let is_said = |key: &&str| match package.get(*key) {
+        Some(Value::String(text)) => !text.is_empty(),
+        Some(Value::Array(list)) => !list.is_empty(),
+        _ => false,
+    };
+    if is_private { Vec::new() } else { SAID.into_iter().filter(|key| !is_said(key)).collect() }
 }
 
 fn version(text: &str) -> Option<(u64, u64)> {
@@ -104,8 +119,9 @@ impl Graph {
                     optional.insert(text(dependency.get("name")?)?);
                 }
             }
+            let unsaid = unsaid(package);
             let id = text(package.get("id")?)?;
-            packages.insert(id, Package { name, rust_version, optional, ..Package::default() });
+            packages.insert(id, Package { name, rust_version, unsaid, optional, ..Package::default() });
         }
         for node in json.get("resolve")?.get("nodes")?.as_array()? {
             let package = packages.get_mut(node.get("id")?.as_str()?)?;
@@ -168,6 +184,11 @@ impl Graph {
         faults
     }
 
+    fn unsaid(&self) -> impl Iterator<Item = String> {
+        let ours = self.our_packages().filter(|(_, package)| !package.unsaid.is_empty());
+        ours.map(|(_, package)| format!("{} can be published, and lacks: {}", package.name, package.unsaid.join(", ")))
+    }
+
     /// Our `rust-version` is at least that of all we are built from. What only some host needs counts too.
     fn minimum_version(&self) -> Vec<String> {
         let highest = self.packages.iter().filter(|(id, _)| !self.ours.contains(*id)).map(|(_, package)| package);
@@ -186,7 +207,7 @@ mod tests {
     fn metadata(packages: &[(&str, &str, &[&str])]) -> String {
         let name = |name: &str| name.trim_start_matches("ext-").to_owned();
         let list = packages.iter().map(
-            |(id, rust, _)| serde_json::json!({"id": id, "name": name(id), "rust_version": rust, "dependencies": []}),
+            |(id, rust, _)| serde_json::json!({"id": id, "name": name(id), "rust_version": rust, "dependencies": [], "publish": []}),
         );
         let kinds = serde_json::json!([{"kind": null}]);
         let deps = |on: &[&str]| -> Vec<Value> {
@@ -249,6 +270,20 @@ mod tests {
     #[test]
     fn a_new_package_has_to_be_placed() {
         assert_eq!(faults(&[("thing", "1.91", &[])]).len(), 1);
+    }
+
+    #[test]
+    fn what_can_be_published_says_what_it_is() {
+        let mut package = serde_json::json!({
+            "description": "It.", "license": "MIT", "readme": "README.md", "keywords": ["it"], "categories": ["it"],
+            "rust_version": "1.91", "version": "0.1.0", "publish": null,
+        });
+        assert_eq!(unsaid(&package), [""; 0]);
+        package["readme"] = Value::Null;
+        package["keywords"] = serde_json::json!([]);
+        assert_eq!(unsaid(&package), ["readme", "keywords"]);
+        package["publish"] = serde_json::json!([]);
+        assert_eq!(unsaid(&package), [""; 0]);
     }
 
     #[test]

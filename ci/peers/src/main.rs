@@ -1,11 +1,12 @@
 //! The fabric beside its rivals: messages of 16 KiB through both ends in memory, on one core, in one interleaved run, against
 //! what their cipher alone takes. All use ring's ChaCha20-Poly1305.
 //!
-//! `cargo run --release` in this folder.
+//! `cargo run --release` in this folder; with `-- loopback`, the same over real sockets, and round trips.
 
 #[path = "../../../fabric/benches/common/mod.rs"]
 mod common;
 mod libp2p;
+mod loopback;
 mod noise;
 mod quinn;
 mod tls;
@@ -44,6 +45,21 @@ fn fabric(streams: usize, message: Message) -> impl FnMut() {
 }
 
 fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [] => in_memory(),
+        ["loopback"] => {
+            loopback::throughput("");
+            println!();
+            loopback::calls();
+        }
+        ["loopback", "calls"] => loopback::calls(),
+        ["loopback", rows] => loopback::throughput(rows),
+        _ => panic!("nothing, `loopback`, `loopback calls`, or `loopback` and a part of the names of rows"),
+    }
+}
+
+fn in_memory() {
     let mut contenders: Vec<Contender<'_>> = vec![
         ("ring alone: seal and open", Box::new(cipher_alone())),
         ("**fabric, 1 stream, shared bytes**", Box::new(fabric(1, Message::shared(MESSAGE)))),

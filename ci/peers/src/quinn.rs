@@ -1,7 +1,7 @@
 //! quinn's QUIC (`quinn-proto`), both ends in memory: datagrams go from one endpoint to the other, and time is a number that
 //! goes on when nothing else does. No socket, no runtime.
 
-use crate::tls::provider;
+use crate::tls;
 use bytes::{Bytes, BytesMut};
 use quinn_proto::congestion::CubicConfig;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -9,8 +9,8 @@ use quinn_proto::{
     ClientConfig, Connection, ConnectionHandle, DatagramEvent, Dir, Endpoint, EndpointConfig, MtuDiscoveryConfig,
     ReadError, ServerConfig, StreamId, TransportConfig, WriteError,
 };
-use rustls::RootCertStore;
-use rustls::pki_types::PrivateKeyDer;
+use rustls::SupportedCipherSuite;
+use rustls::crypto::ring::cipher_suite::TLS13_CHACHA20_POLY1305_SHA256;
 use std::collections::VecDeque;
 use std::hint::black_box;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -125,25 +125,22 @@ impl Pair {
     }
 }
 
+/// The configs of both ends, with this cipher, and else quinn's own choices.
+pub fn default_configs(suite: SupportedCipherSuite) -> (ClientConfig, ServerConfig) {
+    let (client, server) = tls::configs(suite);
+    let client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(client).unwrap()));
+    (client, ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(server).unwrap())))
+}
+
 fn configs(mtu: u16) -> (ClientConfig, ServerConfig) {
-    let rcgen::CertifiedKey { cert, signing_key } = rcgen::generate_simple_self_signed(["peer".to_owned()]).unwrap();
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    let versions = &[&rustls::version::TLS13];
-    let client = rustls::ClientConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
-    let client = client.with_root_certificates(roots).with_no_client_auth();
-    let server = rustls::ServerConfig::builder_with_provider(provider()).with_protocol_versions(versions).unwrap();
-    let server = server.with_no_client_auth().with_single_cert(vec![cert.der().clone()], key).unwrap();
+    let (mut client, mut server) = default_configs(TLS13_CHACHA20_POLY1305_SHA256);
     let mut congestion = CubicConfig::default();
     congestion.initial_window(WINDOW);
     let mut transport = TransportConfig::default();
     transport.initial_mtu(mtu).mtu_discovery_config(None::<MtuDiscoveryConfig>).send_window(WINDOW);
     transport.congestion_controller_factory(Arc::new(congestion));
     let transport = Arc::new(transport);
-    let mut client = ClientConfig::new(Arc::new(QuicClientConfig::try_from(client).unwrap()));
     client.transport_config(Arc::clone(&transport));
-    let mut server = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(server).unwrap()));
     server.transport_config(transport);
     (client, server)
 }

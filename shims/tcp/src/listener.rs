@@ -8,6 +8,8 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Interest, Registry, Token};
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::clock::Clock;
+
 /// Connections that the kernel keeps until they are accepted.
 const BACKLOG: i32 = 1_024;
 /// Without file descriptors an accept fails at once and the edge stays: trying without a pause would spin.
@@ -48,9 +50,9 @@ impl Listener {
         self.ready = true;
     }
 
-    /// Whether the next [`Listener::accept`] may give something at `now`.
-    pub(crate) fn is_ready(&self, now: Instant) -> bool {
-        self.ready && self.paused_until.is_none_or(|until| until <= now)
+    /// Whether the next [`Listener::accept`] may give something now. Mostly it is clear without looking at the clock.
+    pub(crate) fn is_ready(&self, clock: Clock) -> bool {
+        self.ready && self.paused_until.is_none_or(|until| until <= clock.now())
     }
 
     /// When a pause ends.
@@ -58,12 +60,12 @@ impl Listener {
         self.paused_until.filter(|_| self.ready)
     }
 
-    pub(crate) fn accept(&mut self, now: Instant) -> Option<(TcpStream, SocketAddr)> {
-        while self.is_ready(now) {
+    pub(crate) fn accept(&mut self, clock: Clock) -> Option<(TcpStream, SocketAddr)> {
+        while self.is_ready(clock) {
             self.paused_until = None;
             match self.socket.accept() {
                 Ok(accepted) => return Some(accepted),
-                Err(error) => self.on_error(now, error.kind()),
+                Err(error) => self.on_error(clock.now(), error.kind()),
             }
         }
         None

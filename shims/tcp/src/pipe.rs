@@ -30,11 +30,14 @@ pub(crate) struct Tuning {
     receive_buffer_bytes: Option<usize>,
 }
 
-/// Readiness comes as edges, so it is kept here until the kernel takes it back by `WouldBlock`.
+/// Readiness comes as edges, so it is kept here until the kernel takes it back: by `WouldBlock`, or by less than was asked for,
+/// after which it tells of more by the next edge.
 #[derive(Clone, Copy, Debug, Default)]
 struct Ready {
     read: bool,
     write: bool,
+    /// An end or an error lies behind the bytes: its edge has come, and no further one will.
+    end: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,7 +130,8 @@ impl Pipe {
 
     /// Takes an edge. An error or a hang-up is found by the next read or write.
     pub(crate) fn on_ready(&mut self, event: &Event) {
-        self.ready.read |= event.is_readable() || event.is_read_closed() || event.is_error();
+        self.ready.end |= event.is_read_closed() || event.is_error();
+        self.ready.read |= event.is_readable() || self.ready.end;
         self.ready.write |= event.is_writable() || event.is_write_closed() || event.is_error();
     }
 
@@ -179,7 +183,10 @@ impl Pipe {
                 self.peer_finished = true;
                 Ok(Received::Finished)
             }
-            Ok(length) => Ok(Received::Bytes(length)),
+            Ok(length) => {
+                self.ready.read = length == buffer.len() || self.ready.end;
+                Ok(Received::Bytes(length))
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.ready.read = false;
                 Ok(Received::Nothing)
@@ -258,7 +265,10 @@ impl Pipe {
             return Ok(0);
         }
         match self.socket.write(bytes) {
-            Ok(length) => Ok(length),
+            Ok(length) => {
+                self.ready.write = length == bytes.len();
+                Ok(length)
+            }
             Err(error) if error.kind() == ErrorKind::WouldBlock => {
                 self.ready.write = false;
                 Ok(0)

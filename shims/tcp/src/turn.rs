@@ -92,14 +92,18 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()), // by a signal: the turn ends early
             waited => waited?,
         }
+        let mut is_woken = false;
         for event in &*events {
             match event.token() {
                 LISTENER => listener.on_ready(),
                 DATAGRAMS => datagrams.on_ready(Source::Own),
                 GROUP => datagrams.on_ready(Source::Group),
-                WAKER => {} // commands are looked for in every turn
+                WAKER => is_woken = true,
                 _ => pipes.on_ready(event),
             }
+        }
+        if is_woken {
+            self.drain(); // who shares the machine may have given it something to do; commands are looked for in every turn
         }
         Ok(())
     }
@@ -111,7 +115,7 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
             || driver.inbox.is_stopped()
             || driver.datagrams.is_ready()
             || driver.pipes.queued() > 0
-            || driver.listener.is_ready(driver.clock.now())
+            || driver.listener.is_ready(driver.clock)
     }
 
     /// How long the machine, the dials, a pause of the listener and the caller can wait.
@@ -143,7 +147,7 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
 
     fn accept(&mut self) {
         for _ in 0..ACCEPTS_PER_TURN {
-            let Some((socket, from)) = self.driver.listener.accept(self.driver.clock.now()) else { return };
+            let Some((socket, from)) = self.driver.listener.accept(self.driver.clock) else { return };
             if let Some(pipe) = self.driver.pipes.accept(socket) {
                 self.input(Input::PipeAccepted { pipe, from: from.into() });
             }

@@ -26,6 +26,12 @@ pub fn scenario_json(text: &str) -> Result<Value, String> {
         .map_err(|invalid| invalid.render(Style { colour: false, width: 100 }))
 }
 
+/// The schema of scenario files, as `fabric-sim schema` prints it: the words that a fuzzer's dictionary has to have.
+#[must_use]
+pub fn schema() -> Value {
+    scenario::schema()
+}
+
 /// A capsule's text, as this build would write it. A checksum that is not that of the contents is mended first: no fuzzer
 /// finds one.
 ///

@@ -320,6 +320,43 @@ fn a_killed_sweep_goes_on_where_it_was_and_no_seed_is_lost_or_run_twice() {
     assert_eq!(results(&out), results(&fresh));
 }
 
+/// A machine of a cluster dies: its shard has half a journal, and what it had of a result is cut.
+#[test]
+fn a_lost_shard_is_run_again_and_merges_to_the_bytes_of_a_sweep_without_loss() {
+    let dir = empty_dir("lost-shard");
+    let seeds = |name: &str, shard: &[&str]| {
+        let out = dir.join(name);
+        let ran = sweep(CONTACT, &[&["--seeds", "0..600", "--out", text(&out)], shard].concat());
+        assert_eq!(ran.code, Some(0), "{}", ran.stderr);
+        out.join("results.jsonl")
+    };
+    let whole = fs::read_to_string(seeds("whole", &[])).unwrap();
+    let mut shards = [1, 3].map(|k| seeds(&format!("shard-{k}"), &["--shard", &format!("{k}/3")])).to_vec();
+
+    let lost = dir.join("shard-2");
+    let mut child = started(&lost, "0..600", &["--shard", "2/3"]);
+    wait_for_lines(&mut child, &lost, 20);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    let journal = fs::read(lost.join("journal")).unwrap();
+    fs::write(lost.join("journal"), &journal[..journal.len() / 2]).unwrap();
+    fs::write(lost.join("results.jsonl"), &whole.as_bytes()[..whole.len() / 2 + 7]).unwrap();
+
+    let merged = dir.join("merged.jsonl");
+    shards.push(lost.join("results.jsonl"));
+    let merge = || {
+        fabric_sim(
+            &[&["merge"], &shards.iter().map(|path| text(path)).collect::<Vec<_>>()[..], &["--out", text(&merged)]]
+                .concat(),
+        )
+    };
+    let cut = merge();
+    assert!(cut.code == Some(2) && !merged.exists(), "a cut result was merged: {}", cut.stderr);
+    seeds("shard-2", &["--shard", "2/3"]);
+    assert_eq!(merge().code, Some(0));
+    assert_eq!(fs::read_to_string(&merged).unwrap(), whole);
+}
+
 #[cfg(unix)]
 #[test]
 fn an_interrupted_sweep_keeps_what_it_has_and_exits_with_130() {

@@ -19,8 +19,9 @@ pub(crate) fn scenario(data: &[u8], is_planted: bool) {
         Err(said) => return assert!(said.starts_with("error: "), "{said}"),
     };
     let mut kept = written.clone();
-    // The planted bug: runs of some lengths last longer when they are written.
-    let is_odd = |stop_at: &Value| stop_at.as_str().is_some_and(|stop_at| stop_at.ends_with("5s"));
+    // The planted bug: runs of some lengths, which no scenario here has, last longer when they are written.
+    let odd = ["1s", "3s", "7s"];
+    let is_odd = |stop_at: &Value| stop_at.as_str().is_some_and(|stop_at| odd.iter().any(|end| stop_at.ends_with(end)));
     if is_planted && let Some(stop_at) = kept.get_mut("stop_at").filter(|stop_at| is_odd(stop_at)) {
         *stop_at = "8s".into();
     }
@@ -34,8 +35,9 @@ pub(crate) fn scenario(data: &[u8], is_planted: bool) {
 /// A capsule, whose checksum is mended.
 pub(crate) fn capsule(data: &[u8], is_planted: bool) {
     let Some(written) = text(data).and_then(|text| untrusted::capsule(text).ok()) else { return };
-    // The planted bug: a seed of one digit is forgotten.
-    let kept = if is_planted { written.replacen("\"seed\": 7,", "\"seed\": 0,", 1) } else { written.clone() };
+    // The planted bug: some seeds of one digit, which no capsule in the corpus has, are forgotten.
+    let forget = |text: String, seed: u8| text.replacen(&format!("\"seed\": {seed},"), "\"seed\": 0,", 1);
+    let kept = if is_planted { (2..=7).fold(written.clone(), forget) } else { written.clone() };
     assert_eq!(untrusted::capsule(&kept), Ok(written), "it is another when it is read again");
 }
 

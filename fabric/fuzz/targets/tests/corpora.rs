@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use fuzz_targets::TARGETS;
+use serde_json::Value;
 use std::fs;
 use std::panic::catch_unwind;
 use std::path::PathBuf;
@@ -24,6 +25,34 @@ fn every_corpus_keeps_every_promise() {
         for (path, data) in inputs {
             assert!(catch_unwind(|| run(&data, false)).is_ok(), "{}", path.display());
         }
+    }
+}
+
+#[test]
+fn the_dictionaries_have_every_word_of_the_schema() {
+    let schema = fabric_sim::untrusted::schema();
+    let mut words = Vec::new();
+    collect(&schema, &mut words);
+    assert!(words.len() > 100, "{words:?}");
+    for (path, data) in inputs("dictionaries") {
+        let dictionary = String::from_utf8(data).unwrap();
+        let lacks = |word: &&String| !dictionary.contains(&format!("\n\"{word}\"\n"));
+        assert_eq!(words.iter().filter(lacks).collect::<Vec<_>>(), [] as [&String; 0], "{}", path.display());
+    }
+}
+
+/// Every key and every value that is one of a few.
+fn collect(schema: &Value, words: &mut Vec<String>) {
+    match schema {
+        Value::Object(object) => {
+            let keys = object.get("properties").and_then(Value::as_object).into_iter().flat_map(|keys| keys.keys());
+            words.extend(keys.cloned());
+            let values = object.get("enum").and_then(Value::as_array).into_iter().flatten().chain(object.get("const"));
+            words.extend(values.filter_map(Value::as_str).map(str::to_owned));
+            object.values().for_each(|inner| collect(inner, words));
+        }
+        Value::Array(array) => array.iter().for_each(|inner| collect(inner, words)),
+        _ => {}
     }
 }
 

@@ -10,8 +10,9 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop;
 
 /// The most that one read of a message takes from the node at a time.
 const PART_BYTES_MAX: usize = 64 * 1024;
@@ -28,6 +29,17 @@ pub struct Stream {
     priority: Priority,
     /// The beginning of a message whose reader was dropped before the end came.
     partial: Vec<u8>,
+}
+
+/// Polls once if the task's budget allows, as every source of readiness must on tokio: else a stream that always has something
+/// would let no other task run.
+fn cooperate<T>(cx: &mut Context<'_>, poll: impl FnOnce(&Context<'_>) -> Poll<T>) -> Poll<T> {
+    let turn = ready!(coop::poll_proceed(cx));
+    let result = poll(cx);
+    if result.is_ready() {
+        turn.made_progress();
+    }
+    result
 }
 
 /// Resets the stream of a message that is written in part, unless the rest follows.
@@ -98,18 +110,7 @@ impl Stream {
     /// Past `bytes_max` the stream is reset, and the error is [`StreamError::MessageTooLarge`].
     pub async fn read_message(&mut self, bytes_max: usize) -> Result<Option<Vec<u8>>, StreamError> {
         loop {
-            let Self { shared, key, partial, .. } = self;
-            let take = |part: Part<'_>, partial: &mut Vec<u8>| {
-                let fits = partial.len() + part.bytes.len() <= bytes_max;
-                if fits {
-                    partial.extend_from_slice(part.bytes);
-                }
-                (fits, part.end_of_message)
-            };
-            let read = poll_fn(|cx| {
-                shared.with(|state, now| state.poll_read(now, cx, *key, PART_BYTES_MAX, |part| take(part, partial)))
-            });
-            match read.await? {
+            match poll_fn(|cx| self.poll_part(cx, bytes_max)).await? {
                 Some((true, true)) => return Ok(Some(std::mem::take(&mut self.partial))),
                 Some((true, false)) => {}
                 Some((false, _)) => {
@@ -128,8 +129,21 @@ impl Stream {
         self.shared.with(|state, now| state.abandon_stream(now, self.key, code));
     }
 
-    fn poll_send(&self, cx: &Context<'_>, bytes: &[u8], end_of_message: bool) -> Poll<Result<usize, StreamError>> {
-        self.shared.with(|state, now| state.poll_write(now, cx, self.key, bytes, end_of_message))
+    fn poll_send(&self, cx: &mut Context<'_>, bytes: &[u8], end_of_message: bool) -> Poll<Result<usize, StreamError>> {
+        cooperate(cx, |cx| self.shared.with(|state, now| state.poll_write(now, cx, self.key, bytes, end_of_message)))
+    }
+
+    /// Adds what comes next to the beginning of a message; whether it fits, and whether the message ends there.
+    fn poll_part(&mut self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<Result<Option<(bool, bool)>, StreamError>> {
+        let Self { shared, key, partial, .. } = self;
+        let take = |part: Part<'_>| {
+            let fits = partial.len() + part.bytes.len() <= bytes_max;
+            if fits {
+                partial.extend_from_slice(part.bytes);
+            }
+            (fits, part.end_of_message)
+        };
+        cooperate(cx, |cx| shared.with(|state, now| state.poll_read(now, cx, *key, PART_BYTES_MAX, take)))
     }
 
     /// Reads all that is there, as far as there is room for it.
@@ -156,7 +170,7 @@ impl Stream {
 impl AsyncRead for Stream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         if self.partial.is_empty() {
-            return self.poll_receive(cx, buffer).map_err(Into::into);
+            return cooperate(cx, |cx| self.poll_receive(cx, buffer)).map_err(Into::into);
         }
         let count = self.partial.len().min(buffer.remaining());
         buffer.put_slice(&self.partial[..count]);

@@ -4,6 +4,8 @@ use crate::support::{ECHO, Pair, pattern};
 use fabric::mux::Priority;
 use shim_tcp::endpoint::{Session, Stream};
 use std::cell::Cell;
+use std::future::{Future, poll_fn};
+use std::pin::pin;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, copy, split};
 use tokio::task::JoinSet;
 
@@ -69,6 +71,28 @@ async fn a_hundred_streams_at_once() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hundred_streams_at_once_on_several_threads() {
     echo_streams(100, 100_000).await;
+}
+
+/// However much there is to read, other tasks of the runtime have their turn: tokio lets a task be ready 128 times in a row.
+#[tokio::test]
+async fn a_stream_that_always_has_bytes_lets_other_tasks_run() {
+    let pair = Pair::new();
+    let sessions = pair.connect().await;
+    let (mut hub, mut phone) = sessions.stream().await;
+    phone.write_all(&[7; 8000]).await.unwrap();
+    let mut reading = pin!(async {
+        for _ in 0..8000 {
+            hub.read_u8().await.unwrap();
+        }
+    });
+    let mut pauses = 0;
+    poll_fn(|cx| {
+        let read = reading.as_mut().poll(cx);
+        pauses += usize::from(read.is_pending());
+        read
+    })
+    .await;
+    assert!(pauses >= 8000 / 128, "{pauses}");
 }
 
 /// How far a writer was ahead of its reader at most, when it could write so much, and the reader only began after it was

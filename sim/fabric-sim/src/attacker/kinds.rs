@@ -28,11 +28,7 @@ impl TapKind {
             Self::Observe,
             "listens, and looks for the names of services (of 8 letters or more) in what should be sealed",
         ),
-        (
-            "replay",
-            Self::Replay,
-            "says again a record, then a whole handshake, and every announce; a node's first ones for ever",
-        ),
+        ("replay", Self::Replay, "says again a record, then a whole handshake, and every announce"),
         ("splice", Self::Splice, "puts an answer and a record of one session into a later one"),
         ("truncate", Self::Truncate, "cuts a handshake, then the last byte of a record, then the connection"),
         (
@@ -44,8 +40,8 @@ impl TapKind {
         (
             "identity-swap",
             Self::IdentitySwap,
-            "sends with each announce others with another's id, another key, another port, and forged ones under its \
-             signature, a goodbye among them; tells each node that the others are where it is itself",
+            "sends with each announce others with another's id, another key, another port, forged ones under its signature, a \
+             goodbye among them, and tells each node that the others are where it is itself",
         ),
         ("drip", Self::Drip, "lets a byte of one session's records through now and then, and never a whole one"),
     ];
@@ -105,11 +101,11 @@ impl Conduct {
         ("flood-churn", Self::FloodChurn, "too many streams opened and reset, and frames for a closed stream"),
         ("flood-empty-data", Self::FloodEmptyData, "too many empty messages"),
         ("flood-reset", Self::FloodReset, "DATA that nobody reads: its credit comes back, once"),
-        ("crowding", Self::Crowding, "more streams than there may be, and checks that they are refused"),
+        ("crowding", Self::Crowding, "more streams than there may be"),
         (
             "miser",
             Self::Miser,
-            "next to no credit for a stream, and then for the session beside streams that may have all",
+            "grants next to nothing: to a stream, and then to the session beside streams that may have all",
         ),
         ("false-commitment", Self::FalseCommitment, "pairs, and reveals another nonce than it committed to"),
         ("half-open", Self::HalfOpen, "handshakes that never begin"),

@@ -102,7 +102,7 @@ pub(super) fn argument(text: &str, sources: &mut Sources, problems: &mut Problem
         problems.at(span, "this is not KEY=VALUE", "no `=`").fix("write, for example, --set links.default.loss=5%");
         return None;
     };
-    let mut ignored = Problems::default();
+    let mut ignored = Problems::ignored();
     let key = format!("{} = 0", &text[..equals]);
     let table = if key.contains('\n') { None } else { tree::parse(&key, span, &mut ignored) };
     let Some(mut table) = table else {

@@ -6,6 +6,8 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 
 /// More than these are counted and not shown: they would scroll the first ones away.
 const SHOWN_MAX: usize = 20;
+/// After so many no long search for a way to mend them is made.
+const FIXED_MAX: usize = 200;
 
 /// One thing that is wrong.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub(crate) struct Problem {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Problems {
     list: Vec<Problem>,
+    is_ignored: bool,
 }
 
 impl Problem {
@@ -36,6 +39,16 @@ impl Problem {
 }
 
 impl Problems {
+    /// Nobody wants to know: what is wrong was said of another like this one.
+    pub(crate) const fn ignored() -> Self {
+        Self { list: Vec::new(), is_ignored: true }
+    }
+
+    /// Whether it is worth a while to look for how the next one can be mended.
+    pub(crate) const fn want_fix(&self) -> bool {
+        !self.is_ignored && self.list.len() < FIXED_MAX
+    }
+
     /// Something is wrong at a place: what, and what the caret says.
     pub(crate) fn at(&mut self, span: Span, message: impl Into<String>, label: impl Into<String>) -> &mut Problem {
         self.push(Problem { message: message.into(), span: Some(span), label: label.into(), fix: None })
@@ -47,6 +60,9 @@ impl Problems {
     }
 
     fn push(&mut self, problem: Problem) -> &mut Problem {
+        if self.is_ignored {
+            self.list.clear();
+        }
         self.list.push(problem);
         let last = self.list.len() - 1;
         &mut self.list[last]

@@ -21,6 +21,8 @@ pub(crate) struct Source {
     /// A path, or the argument that the text is.
     pub(crate) name: String,
     pub(crate) text: String,
+    /// Where its lines end.
+    ends: Vec<u32>,
     /// Later ranks override earlier ones: an included file comes before the file that includes it.
     rank: u32,
 }
@@ -47,7 +49,8 @@ impl Sources {
     /// Adds a text and gives the span of all of it.
     pub(crate) fn add(&mut self, name: String, text: String) -> Span {
         let span = Span { source: self.list.len() as u32, start: 0, end: text.len() as u32 };
-        self.list.push(Source { name, text, rank: u32::MAX });
+        let ends = text.match_indices('\n').map(|(at, _)| at as u32).collect();
+        self.list.push(Source { name, text, ends, rank: u32::MAX });
         span
     }
 
@@ -64,8 +67,7 @@ impl Sources {
     /// `file.toml:12`: where `span` begins.
     pub(crate) fn place(&self, span: Span) -> String {
         let source = self.of(span);
-        let before = source.text.get(..span.range().start).unwrap_or_default();
-        format!("{}:{}", source.name, before.matches('\n').count() + 1)
+        format!("{}:{}", source.name, source.ends.partition_point(|end| *end < span.start) + 1)
     }
 
     /// Sorts by what overrides what.

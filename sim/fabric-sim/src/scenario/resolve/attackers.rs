@@ -28,7 +28,7 @@ pub(super) fn resolve(
     // What is wrong is said once for a table, not for each of its nodes.
     let mut is_wrong = vec![false; sections.len()];
     for (id, member) in names.iter() {
-        let (before, mut ignored) = (problems.len(), Problems::default());
+        let (before, mut ignored) = (problems.len(), Problems::ignored());
         let problems = if is_wrong[member.table] { &mut ignored } else { &mut *problems };
         let site = member.site().map(|site| sites.name(site));
         let attack = Attack { names, nodes, is_hostile: &is_hostile, by: &nodes[id as usize], site };

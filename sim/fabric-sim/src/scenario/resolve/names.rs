@@ -85,13 +85,15 @@ impl Names {
     pub(super) fn matching(&self, pattern: &At<&str>, problems: &mut Problems) -> Vec<NodeId> {
         let found = pattern::matches(&self.list, |member| &member.name, pattern.value);
         if found.is_empty() {
-            let text = pattern.value;
+            let (text, wants_fix) = (pattern.value, problems.want_fix());
             let problem = if text.contains('*') {
                 problems.at(pattern.span, format!("`{text}` matches no node"), "no node has such a name")
             } else {
                 problems.at(pattern.span, format!("there is no node `{text}`"), "not a node")
             };
-            problem.fix(did_you_mean(text, self.list.iter().map(|member| member.name.as_str())));
+            if wants_fix {
+                problem.fix(did_you_mean(text, self.list.iter().map(|member| member.name.as_str())));
+            }
         }
         found
     }

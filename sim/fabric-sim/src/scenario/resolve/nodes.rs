@@ -24,7 +24,7 @@ pub(super) fn resolve(file: &File, names: &Names, sites: &Sites, stop_at: Nanos,
         let section = sections[*table];
         let site = if depends_on_site(section) { member.site() } else { None };
         let kind = kinds.entry((*table, site)).or_insert_with(|| {
-            let (before, mut ignored) = (problems.len(), Problems::default());
+            let (before, mut ignored) = (problems.len(), Problems::ignored());
             let problems = if is_wrong[*table] { &mut ignored } else { &mut *problems };
             let kind = kind(section, site.map(|site| sites.name(site)), names, problems);
             is_wrong[*table] |= problems.len() > before;
