@@ -25,6 +25,13 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo bench -p sim --bench engine -- 50", BENCHMARK),
     ("cargo bench -p fabric", BENCHMARK),
     ("cargo bench -p netstackd --bench stack", BENCHMARK),
+    ("cd ci/peers", BENCHMARK),
+    ("cargo run --release", BENCHMARK),
+    ("cargo run --release -- loopback", BENCHMARK),
+    (
+        "cargo run -p shim-tcp --features tokio --example echo_tokio",
+        "needs a feature that is off here: ci/test runs it",
+    ),
     ("cd sim/examples/others", IN_OTHERS),
     ("cargo run --release --bin raft -- sweep --seeds 0..3000", IN_OTHERS),
     ("cargo run --release --bin quinn -- sweep --seeds 0..500", IN_OTHERS),
