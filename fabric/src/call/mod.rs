@@ -1,7 +1,8 @@
 //! Remote calls over a node's streams (wire contract, 5): a registry of what is served, correlation, deadlines, bounds,
 //! cancellation, and an audit of every decision. Does no call by itself: what a method means is its service's.
 //!
-//! A [`Calls`] stands beside a [`Node`](crate::Node), or whatever else has its [`Streams`]: it is handed each of the node's events and gives back those that are not its own.
+//! A [`Calls`] stands beside a [`Node`](crate::Node), or whatever else has its [`Streams`]: it is handed each of the node's events
+//! and gives back those that are not its own.
 //! After every call its owner drains [`Calls::poll`], and calls [`Calls::handle_timeout`] when [`Calls::next_timeout`] comes.
 //! The services that it serves are named in [`Config::services`](crate::Config::services), and allowed by the node's
 //! [`Policy`](crate::Policy).

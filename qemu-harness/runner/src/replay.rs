@@ -59,7 +59,7 @@ impl Recording {
     }
 }
 
-/// A new file, or an old one emptied, for its owner alone.
+/// A new file for its owner alone, in the place of any old one.
 fn secret(path: &Path) -> io::Result<File> {
     match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),

@@ -107,21 +107,6 @@ impl Recorded {
         allow(&mut self.node, device, service);
     }
 
-    /// [`Node::open`].
-    pub fn open(
-        &mut self,
-        now: Instant,
-        device: DeviceId,
-        service: &str,
-        priority: Priority,
-    ) -> Result<StreamKey, CallError> {
-        let (at, level) = (now.as_nanos(), priority.level());
-        self.record(|| Line::Open { now: at, device: Text(device), service: service.to_owned(), priority: level });
-        let opened = self.node.open(now, device, service, priority);
-        self.write_out(|| Digest::of_value(&opened));
-        opened
-    }
-
     /// [`Node::write_shared`].
     pub fn write_shared(
         &mut self,
@@ -135,14 +120,6 @@ impl Recorded {
         let written = self.node.write_shared(now, stream, bytes, ends);
         self.write_out(|| Digest::of_value(&written));
         written
-    }
-
-    /// [`Node::read`].
-    pub fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
-        self.read_with(now, stream, bytes_max, |part| Chunk {
-            bytes: Bytes::copy_from_slice(part.bytes),
-            end_of_message: part.end_of_message,
-        })
     }
 
     /// [`Node::read_with`].
@@ -164,22 +141,6 @@ impl Recorded {
         let failed = read.as_ref().err().copied();
         self.write_out(|| digest.unwrap_or_else(|| Digest::of_value(&failed)));
         read
-    }
-
-    /// [`Node::finish`].
-    pub fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
-        self.record(|| Line::Finish { now: now.as_nanos(), stream: stream.into() });
-        let finished = self.node.finish(now, stream);
-        self.write_out(|| Digest::of_value(&finished));
-        finished
-    }
-
-    /// [`Node::reset`].
-    pub fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
-        self.record(|| Line::Reset { now: now.as_nanos(), stream: stream.into(), code });
-        let reset = self.node.reset(now, stream, code);
-        self.write_out(|| Digest::of_value(&reset));
-        reset
     }
 }
 
@@ -206,7 +167,11 @@ impl Streams for Recorded {
         service: &str,
         priority: Priority,
     ) -> Result<StreamKey, CallError> {
-        self.open(now, device, service, priority)
+        let (at, level) = (now.as_nanos(), priority.level());
+        self.record(|| Line::Open { now: at, device: Text(device), service: service.to_owned(), priority: level });
+        let opened = self.node.open(now, device, service, priority);
+        self.write_out(|| Digest::of_value(&opened));
+        opened
     }
 
     fn write(&mut self, now: Instant, stream: StreamKey, bytes: &[u8], ends: bool) -> Result<usize, CallError> {
@@ -214,15 +179,24 @@ impl Streams for Recorded {
     }
 
     fn read(&mut self, now: Instant, stream: StreamKey, bytes_max: usize) -> Result<Option<Chunk>, CallError> {
-        self.read(now, stream, bytes_max)
+        self.read_with(now, stream, bytes_max, |part| Chunk {
+            bytes: Bytes::copy_from_slice(part.bytes),
+            end_of_message: part.end_of_message,
+        })
     }
 
     fn finish(&mut self, now: Instant, stream: StreamKey) -> Result<(), CallError> {
-        self.finish(now, stream)
+        self.record(|| Line::Finish { now: now.as_nanos(), stream: stream.into() });
+        let finished = self.node.finish(now, stream);
+        self.write_out(|| Digest::of_value(&finished));
+        finished
     }
 
     fn reset(&mut self, now: Instant, stream: StreamKey, code: u32) -> Result<(), CallError> {
-        self.reset(now, stream, code)
+        self.record(|| Line::Reset { now: now.as_nanos(), stream: stream.into(), code });
+        let reset = self.node.reset(now, stream, code);
+        self.write_out(|| Digest::of_value(&reset));
+        reset
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test that cannot go on fails")]
 
 use bytes::Bytes;
+use fabric::call::Streams;
 use fabric::identity::{DeviceId, DeviceKey, NoisePublic, NoiseStatic};
 use fabric::mux::Priority;
 use fabric::suite::{RealSuite, Suite};

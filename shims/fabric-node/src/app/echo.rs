@@ -2,6 +2,7 @@
 
 use crate::files::write;
 use bytes::Bytes;
+use fabric::call::Streams;
 use fabric::{CallError, StreamKey};
 use machine::Instant;
 use node_log::Recorded;

@@ -5,7 +5,7 @@ use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::files::client::{Get, Outcome, Put};
 use crate::peer::Peer;
-use fabric::call::{self, CallId, Calls, Request, RequestError, Status};
+use fabric::call::{self, CallId, Calls, Request, RequestError, Status, Streams};
 use fabric::mux::{Priority, Reject, code};
 use fabric::{CallError, CodeName, Command, SessionEnd, SessionId, StreamKey};
 use machine::{Duration, Instant};

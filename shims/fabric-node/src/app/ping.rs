@@ -4,6 +4,7 @@ use crate::event::Event;
 use crate::exit::{Exit, Failure};
 use crate::files::client::Outcome;
 use bytes::Bytes;
+use fabric::call::Streams;
 use fabric::{CallError, StreamKey};
 use machine::{Duration, Instant};
 use node_log::Recorded;

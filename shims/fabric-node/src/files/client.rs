@@ -4,6 +4,7 @@ use super::sender::{SendError, Sender};
 use super::wire::{Name, REPLY_BYTES_MAX, Reply, Request, Status};
 use crate::exit::{Exit, Failure};
 use crate::whole_file::WholeFile;
+use fabric::call::Streams;
 use fabric::mux::Part;
 use fabric::{CallError, StreamKey};
 use machine::Instant;

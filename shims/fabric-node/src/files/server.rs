@@ -4,6 +4,7 @@ use super::sender::{SendError, Sender};
 use super::shelf::{Place, Shelf};
 use super::wire::{Name, REQUEST_BYTES_MAX, Reply, Request, Status};
 use crate::whole_file::WholeFile;
+use fabric::call::Streams;
 use fabric::mux::{Part, code};
 use fabric::{CallError, StreamKey};
 use machine::Instant;

@@ -1,6 +1,6 @@
 //! Strangers that want all there is: an honest device gets in beside them, and they take no more than their bound.
 
-use crate::harness::{Place, Running, wait_until};
+use crate::harness::{Hub, Place, wait_until};
 use fabric::discovery::{Services, announce::AnnounceV1};
 use fabric::identity::{DeviceId, NoisePublic};
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -16,32 +16,6 @@ const DESCRIPTORS_MAX: usize = 64 + 32;
 
 /// What a node gets where descriptors are short.
 const FEW: usize = 40;
-
-struct Hub {
-    place: Place,
-    running: Running,
-}
-
-impl Hub {
-    fn new(name: &str) -> Self {
-        let place = Place::new(name);
-        place.device("hub");
-        let phone = place.device("phone");
-        let running = place.start(&format!("run --identity @hub --serve echo --allow {phone}=echo"));
-        Self { place, running }
-    }
-
-    /// The honest device's round trip, all within this time of its start.
-    #[track_caller]
-    fn ping_within(&self, span: &str) {
-        let line = format!("ping {} --identity @phone --count 1 --timeout {span} --no-discovery", self.running.peer());
-        self.place.finish(&line).assert(0, "");
-    }
-
-    fn addr(&self) -> SocketAddr {
-        self.running.addr().parse().unwrap()
-    }
-}
 
 /// One address of the loopback network for each number.
 fn source(number: usize) -> Ipv4Addr {
@@ -100,10 +74,6 @@ fn drip(stream: &mut TcpStream) -> std::io::Result<()> {
     }
 }
 
-fn open(hub: &Hub) -> usize {
-    hub.running.descriptors(usize::MAX)
-}
-
 /// Holds its place, and does nothing.
 fn stay(stream: &mut TcpStream) -> std::io::Result<()> {
     match stream.peek(&mut [0]) {
@@ -120,7 +90,7 @@ fn an_honest_device_gets_in_past_five_hundred_that_drip() {
     for _ in 0..3 {
         hub.ping_within("2s");
     }
-    assert!(open(&hub) <= DESCRIPTORS_MAX);
+    assert!(hub.descriptors() <= DESCRIPTORS_MAX);
     assert!(hub.running.wait_for("strangers-refused")["count"].as_u64() >= Some(1));
 }
 
@@ -134,7 +104,7 @@ fn ten_thousand_idle_connections_take_no_more_than_their_places() {
         held.retain(|stream| !matches!(stream.peek(&mut [0]), Ok(0)) && stream.take_error().unwrap().is_none());
         if number % 2_000 == 1_999 {
             hub.ping_within("2s");
-            assert!(open(&hub) <= DESCRIPTORS_MAX);
+            assert!(hub.descriptors() <= DESCRIPTORS_MAX);
         }
     }
     let grown = hub.running.memory().saturating_sub(before);

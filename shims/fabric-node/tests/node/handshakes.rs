@@ -1,6 +1,6 @@
 //! Handshakes that are cut, split, repeated and too long: an honest one gets through after each, and costs nothing more.
 
-use crate::harness::{PATIENCE, Place, Running, wait_until};
+use crate::harness::{Hub, PATIENCE, wait_until};
 use crate::proxy::Proxy;
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -11,28 +11,12 @@ const MESSAGE_1: usize = 2 + 48;
 /// What the other device answers to the first.
 const MESSAGE_2: usize = 2 + 148;
 
-struct Hub {
-    place: Place,
-    running: Running,
-    descriptors: usize,
-}
-
 impl Hub {
-    fn new(name: &str) -> Self {
-        let place = Place::new(name);
-        place.device("hub");
-        let phone = place.device("phone");
-        let running = place.start(&format!("run --identity @hub --no-discovery --serve echo --allow {phone}=echo"));
-        let descriptors = running.descriptors(usize::MAX);
-        Self { place, running, descriptors }
-    }
-
-    /// An honest exchange works, and whatever came before has given back what it took.
+    /// An honest exchange works, and whatever came before has given back what it took: no more than `before` is open.
     #[track_caller]
-    fn is_well(&self) {
-        let line = format!("ping {} --identity @phone --count 1 --timeout 5s --no-discovery", self.running.peer());
-        self.place.finish(&line).assert(0, "");
-        wait_until(|| self.running.descriptors(usize::MAX) <= self.descriptors);
+    fn is_well(&self, before: usize) {
+        self.ping_within("5s");
+        wait_until(|| self.descriptors() <= before);
     }
 
     /// So many are refused, and nobody gets a session.
@@ -66,8 +50,9 @@ fn assert_ends(mut stream: TcpStream) {
 #[test]
 fn a_handshake_is_the_same_however_it_is_split() {
     let hub = Hub::new("split");
+    let before = hub.descriptors();
     for piece in [1, 2, 3, 49, 50, 51] {
-        let proxy = Proxy::new(hub.running.addr().parse().unwrap(), piece, u64::MAX);
+        let proxy = Proxy::new(hub.addr(), piece, u64::MAX);
         let line = format!(
             "ping {} --identity @phone --count 1 --timeout 10s --no-discovery",
             hub.running.peer_at(proxy.addr)
@@ -75,15 +60,16 @@ fn a_handshake_is_the_same_however_it_is_split() {
         hub.place.finish(&line).assert(0, "");
         hub.running.wait_for("session-up");
     }
-    hub.is_well();
+    hub.is_well(before);
 }
 
 #[test]
 fn a_handshake_that_is_cut_anywhere_gives_no_session() {
     let hub = Hub::new("cut");
+    let before = hub.descriptors();
     let limits = [1, 2, 49, 50, 51, 52, HANDSHAKE / 2, HANDSHAKE - 1];
     for limit in limits {
-        let proxy = Proxy::new(hub.running.addr().parse().unwrap(), 1024, limit);
+        let proxy = Proxy::new(hub.addr(), 1024, limit);
         let line = format!(
             "ping {} --identity @phone --count 1 --timeout 30s --no-discovery",
             hub.running.peer_at(proxy.addr)
@@ -94,13 +80,14 @@ fn a_handshake_that_is_cut_anywhere_gives_no_session() {
         drop(pinging);
     }
     hub.refuses(limits.len() as u64);
-    hub.is_well();
+    hub.is_well(before);
 }
 
 #[test]
 fn a_handshake_that_is_repeated_to_the_byte_gives_no_session() {
     let hub = Hub::new("repeated");
-    let proxy = Proxy::new(hub.running.addr().parse().unwrap(), 1024, u64::MAX);
+    let before = hub.descriptors();
+    let proxy = Proxy::new(hub.addr(), 1024, u64::MAX);
     let line =
         format!("ping {} --identity @phone --count 1 --timeout 10s --no-discovery", hub.running.peer_at(proxy.addr));
     hub.place.finish(&line).assert(0, "");
@@ -115,12 +102,13 @@ fn a_handshake_that_is_repeated_to_the_byte_gives_no_session() {
     let _ = stream.write_all(rest); // it may have ended already
     assert_ends(stream);
     hub.refuses(1);
-    hub.is_well();
+    hub.is_well(before);
 }
 
 #[test]
 fn a_handshake_that_says_to_be_longer_than_any_ends_at_its_length() {
     let hub = Hub::new("long");
+    let before = hub.descriptors();
     let lengths = [0, 47, 49, 1024, u16::MAX];
     for length in lengths {
         let mut stream = hub.connect();
@@ -128,5 +116,5 @@ fn a_handshake_that_says_to_be_longer_than_any_ends_at_its_length() {
         assert_ends(stream);
     }
     hub.refuses(lengths.len() as u64);
-    hub.is_well();
+    hub.is_well(before);
 }

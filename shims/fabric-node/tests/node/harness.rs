@@ -241,3 +241,36 @@ impl Drop for Running {
         let _ = self.child.wait();
     }
 }
+
+/// A node that echoes, and a device `phone` that it lets in.
+#[derive(Debug)]
+pub(crate) struct Hub {
+    pub(crate) place: Place,
+    pub(crate) running: Running,
+}
+
+impl Hub {
+    pub(crate) fn new(name: &str) -> Self {
+        let place = Place::new(name);
+        place.device("hub");
+        let phone = place.device("phone");
+        let running = place.start(&format!("run --identity @hub --serve echo --allow {phone}=echo"));
+        Self { place, running }
+    }
+
+    /// The honest device's round trip, all within this time of its start.
+    #[track_caller]
+    pub(crate) fn ping_within(&self, span: &str) {
+        let line = format!("ping {} --identity @phone --count 1 --timeout {span} --no-discovery", self.running.peer());
+        self.place.finish(&line).assert(0, "");
+    }
+
+    pub(crate) fn addr(&self) -> SocketAddr {
+        self.running.addr().parse().unwrap()
+    }
+
+    /// How many files and sockets the node has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        self.running.descriptors(usize::MAX)
+    }
+}

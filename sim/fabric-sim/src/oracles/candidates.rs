@@ -1,7 +1,7 @@
 //! Where a device is to be found is forgotten in its time only (wire contract, 2): an announce touches its own candidate and
 //! no other, a full device loses its oldest unproven one, who is trusted or has a session is never evicted, and beside a
-//! signed announce that lives an unsigned one says nothing. And no source holds more than a quarter of the table. Told what is in peer tables when announces have come in; knows
-//! no bytes.
+//! signed announce that lives an unsigned one says nothing. And no source holds more than a quarter of the table. Told what is
+//! in peer tables when announces have come in; knows no bytes.
 
 use super::count;
 use crate::scenario::Scenario;

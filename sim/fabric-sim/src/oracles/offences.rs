@@ -15,11 +15,9 @@ pub(super) struct NoFalseOffence {
     ends: u64,
 }
 
-impl NoFalseOffence {
-    /// Whether this end says that the other side broke the contract.
-    fn is_offence(scenario: &Scenario, reason: &str) -> bool {
-        reason.contains(OFFENCE) || reason == FORGED && scenario.attackers.is_empty()
-    }
+/// Whether this end says that the other side broke the contract.
+fn is_offence(scenario: &Scenario, reason: &str) -> bool {
+    reason.contains(OFFENCE) || reason == FORGED && scenario.attackers.is_empty()
 }
 
 fn is_honest(scenario: &Scenario, name: &str) -> bool {
@@ -27,7 +25,7 @@ fn is_honest(scenario: &Scenario, name: &str) -> bool {
 }
 
 fn judge(scenario: &Scenario, node: NodeId, peer: &str, reason: &str) -> Result<(), String> {
-    if !is_honest(scenario, peer) || !NoFalseOffence::is_offence(scenario, reason) {
+    if !is_honest(scenario, peer) || !is_offence(scenario, reason) {
         return Ok(());
     }
     Err(format!("{} has lost its session with {peer}, and both are honest: {reason}", scenario.node_name(node)))

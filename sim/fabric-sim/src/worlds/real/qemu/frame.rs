@@ -55,9 +55,9 @@ fn checksum(header: &[u8]) -> u16 {
 mod tests {
     use super::*;
 
-    /// A header from RFC 1071's field of use: its checksum is 0xB861.
+    /// The usual example of a header, of a packet of 32 bytes.
     const HEADER: [u8; 20] =
-        [0x45, 0, 0, 0x20, 0, 0, 0x40, 0, 0x40, 0x11, 0xB8, 0x5C, 0xC0, 0xA8, 0, 1, 0xC0, 0xA8, 0, 0xC7];
+        [0x45, 0, 0, 0x20, 0, 0, 0x40, 0, 0x40, 0x11, 0xB8, 0xB4, 0xC0, 0xA8, 0, 1, 0xC0, 0xA8, 0, 0xC7];
 
     fn frame(text: &[u8]) -> Vec<u8> {
         let udp = [0x1B, 0x58, 0x1B, 0x58, 0, 12, 0xAB, 0xCD];
@@ -67,6 +67,7 @@ mod tests {
     #[test]
     fn a_payload_is_found_and_exchanged() {
         let truth = frame(b"true");
+        assert_eq!(checksum(&HEADER), 0);
         assert_eq!(payload(&truth), Some(42..46));
         let lie = with_payload(&truth, b"falsehood").unwrap();
         let range = payload(&lie).unwrap();
