@@ -159,7 +159,11 @@ impl Running {
         }
     }
 
+    /// Not one that has printed its last line: it is ending, and has a code of its own to tell.
     fn interrupt(&self) {
+        if self.is_over {
+            return;
+        }
         if let Some(pid) = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw) {
             let _ = kill_process(pid, Signal::INT);
         }
