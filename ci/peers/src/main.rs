@@ -46,7 +46,11 @@ fn fabric(streams: usize, message: Message) -> impl FnMut() {
 
 fn main() {
     let arguments: Vec<_> = std::env::args().skip(1).collect();
-    match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+    let arguments: Vec<_> = arguments.iter().map(String::as_str).collect();
+    if arguments.first() == Some(&"loopback") {
+        loopback::print_congestion_control();
+    }
+    match arguments[..] {
         [] => in_memory(),
         ["loopback"] => {
             loopback::throughput("");

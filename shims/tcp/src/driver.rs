@@ -6,9 +6,10 @@ use std::net::SocketAddr;
 use std::ops::ControlFlow;
 use std::time::Duration as StdDuration;
 
-use machine::{Boot, Instant, Machine};
+use machine::{Boot, Duration, Instant, Machine};
 use mio::{Events, Poll, Token};
 
+use crate::busy_poll::BusyPoll;
 use crate::clock::Clock;
 use crate::config::{Config, Counters};
 use crate::datagrams::Datagrams;
@@ -44,6 +45,7 @@ pub struct Driver<M: Machine> {
     pub(crate) pipes: Pipes,
     pub(crate) store: Store,
     pub(crate) buffer: Box<[u8]>,
+    pub(crate) busy_poll: BusyPoll,
     /// The last turn ended before the machine had no more outputs.
     pub(crate) outputs_left: bool,
     /// The last turn ended before every command was taken.
@@ -61,6 +63,7 @@ pub struct Bound {
     store: Store,
     seed: [u8; 32],
     commands_max: usize,
+    busy_poll: Duration,
     local_addr: SocketAddr,
     datagram_addr: SocketAddr,
 }
@@ -79,8 +82,9 @@ impl Bound {
         datagrams.register(poll.registry(), DATAGRAMS, GROUP).map_err(Error::Wait)?;
         let pipes = Pipes::new(config, poll.registry().try_clone().map_err(Error::Wait)?);
         let seed = config.seed.map_or_else(random_seed, Ok)?;
-        let (store, commands_max) = (Store::open(config)?, config.commands_max);
-        Ok(Self { poll, listener, datagrams, pipes, store, seed, commands_max, local_addr, datagram_addr })
+        let store = Store::open(config)?;
+        let Config { commands_max, busy_poll, .. } = *config;
+        Ok(Self { poll, listener, datagrams, pipes, store, seed, commands_max, busy_poll, local_addr, datagram_addr })
     }
 
     /// Where pipes will be accepted.
@@ -112,6 +116,7 @@ impl Bound {
             pipes: self.pipes,
             store: self.store,
             buffer: vec![0; BUFFER_BYTES].into_boxed_slice(),
+            busy_poll: BusyPoll::new(self.busy_poll),
             outputs_left: false,
             commands_left: false,
             local_addr: self.local_addr,

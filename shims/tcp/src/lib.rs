@@ -34,6 +34,7 @@
 //! # Ok::<(), shim_tcp::Error>(())
 //! ```
 
+mod busy_poll;
 mod clock;
 mod config;
 mod datagrams;

@@ -153,6 +153,15 @@ impl Pipe {
         self.dial_deadline.is_none() && (self.ready.read || self.ready.write && to_write)
     }
 
+    /// Has the next visit read without an edge. Not if nothing can come, or something is to be written first: its edge, too,
+    /// would be waited for.
+    pub(crate) fn look_again(&mut self) -> bool {
+        let may_look =
+            !self.peer_finished && self.dial_deadline.is_none() && !self.wants_fill && self.unsent.is_empty();
+        self.ready.read |= may_look;
+        may_look
+    }
+
     /// Whether the dial was answered by now.
     pub(crate) fn is_answered(&mut self) -> Result<bool, PipeEnd> {
         if let Some(error) = self.socket.take_error().unwrap_or_else(Some) {
@@ -197,16 +206,16 @@ impl Pipe {
     }
 
     /// Writes what the kernel takes: first what is left over, then up to one `buffer` from `fill`. Then finishes if all is
-    /// written. Returns whether `fill` was called.
+    /// written. Returns how many bytes `fill` gave, if it was called.
     pub(crate) fn send(
         &mut self,
         buffer: &mut [u8],
         fill: &mut dyn FnMut(&mut [u8]) -> usize,
-    ) -> Result<bool, PipeEnd> {
+    ) -> Result<Option<usize>, PipeEnd> {
         self.send_unsent()?;
         let may_fill = self.wants_fill && self.ready.write && self.unsent.is_empty();
-        if may_fill {
-            let filled = self.gather(buffer, fill);
+        let filled = may_fill.then(|| self.gather(buffer, fill));
+        if let Some(filled) = filled {
             let written = self.write(&buffer[..filled])?;
             self.unsent.extend_from_slice(&buffer[written..filled]);
         }
@@ -214,7 +223,7 @@ impl Pipe {
             self.socket.shutdown(Shutdown::Write).map_err(|error| end_of(&error))?;
             self.finish = Finish::Done;
         }
-        Ok(may_fill)
+        Ok(filled)
     }
 
     /// Whether both halves have ended and the peer has acknowledged every byte: only then has the kernel let go of the

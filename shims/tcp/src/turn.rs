@@ -2,6 +2,7 @@
 
 use std::io::{self, ErrorKind};
 use std::ops::ControlFlow;
+use std::thread;
 use std::time::Duration as StdDuration;
 
 use machine::{Input, Instant, Machine, Output, PipeEnd, PipeId};
@@ -86,9 +87,15 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
 
     /// Collects the kernel's edges; waits for one if nothing else is to do.
     fn wait(&mut self, max_wait: Option<StdDuration>) -> io::Result<()> {
-        let timeout = if self.is_busy() { Some(StdDuration::ZERO) } else { self.patience(max_wait) };
-        let Driver { poll, events, listener, datagrams, pipes, .. } = &mut *self.driver;
-        match poll.poll(events, timeout) {
+        if !self.is_busy() && self.look(max_wait) {
+            return Ok(());
+        }
+        let began = self.driver.clock.now();
+        let timeout = if self.is_busy() { Some(StdDuration::ZERO) } else { self.patience(began, max_wait) };
+        let Driver { poll, events, listener, datagrams, pipes, busy_poll, clock, .. } = &mut *self.driver;
+        let waited = poll.poll(events, timeout);
+        busy_poll.waited(began, clock.now());
+        match waited {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()), // by a signal: the turn ends early
             waited => waited?,
         }
@@ -108,6 +115,23 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         Ok(())
     }
 
+    /// Looks for an answer that is due, and lets other threads run meanwhile. Returns whether something came.
+    fn look(&mut self, max_wait: Option<StdDuration>) -> bool {
+        let now = self.driver.clock.now();
+        let patience = self.patience(now, max_wait);
+        let Some((pipe, until)) = self.driver.busy_poll.begin(now, patience) else { return false };
+        while self.driver.pipes.get_mut(pipe).is_some_and(Pipe::look_again) {
+            thread::yield_now();
+            let has_received = self.visit(pipe);
+            let now = self.driver.clock.now();
+            if has_received || now >= until {
+                self.driver.busy_poll.looked(until, now);
+                return has_received;
+            }
+        }
+        false
+    }
+
     fn is_busy(&self) -> bool {
         let driver = &*self.driver;
         driver.outputs_left
@@ -119,11 +143,11 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
     }
 
     /// How long the machine, the dials, a pause of the listener and the caller can wait.
-    fn patience(&self, max_wait: Option<StdDuration>) -> Option<StdDuration> {
+    fn patience(&self, now: Instant, max_wait: Option<StdDuration>) -> Option<StdDuration> {
         let driver = &*self.driver;
         let deadlines = [driver.machine.next_timeout(), driver.pipes.next_timeout(), driver.listener.next_timeout()];
         let deadline: Option<Instant> = deadlines.into_iter().flatten().min();
-        let until = deadline.map(|deadline| std_duration(deadline.saturating_since(driver.clock.now())));
+        let until = deadline.map(|deadline| std_duration(deadline.saturating_since(now)));
         until.into_iter().chain(max_wait).min()
     }
 
@@ -159,18 +183,21 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         for _ in 0..self.driver.pipes.queued() {
             let Some(pipe) = self.driver.pipes.next() else { return };
             self.visit(pipe);
-            self.driver.pipes.queue_if_busy(pipe);
         }
     }
 
-    fn visit(&mut self, pipe: PipeId) {
-        if self.is_connected(pipe) {
-            self.receive(pipe);
-            self.send(pipe);
-            if self.step(pipe, |state, _, _| state.is_over()) == Some(true) {
-                self.close(pipe, PipeEnd::Finished);
-            }
+    /// Returns whether something was received.
+    fn visit(&mut self, pipe: PipeId) -> bool {
+        if !self.is_connected(pipe) {
+            return false;
         }
+        let has_received = self.receive(pipe);
+        self.send(pipe);
+        if self.step(pipe, |state, _, _| state.is_over()) == Some(true) {
+            self.close(pipe, PipeEnd::Finished);
+        }
+        self.driver.pipes.queue_if_busy(pipe);
+        has_received
     }
 
     fn is_connected(&mut self, pipe: PipeId) -> bool {
@@ -192,22 +219,27 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
     }
 
     /// Reads once: one pipe's flood waits while the others have their visit.
-    fn receive(&mut self, pipe: PipeId) {
+    fn receive(&mut self, pipe: PipeId) -> bool {
         match self.step(pipe, |state, buffer, _| state.receive(buffer)) {
             Some(Received::Bytes(length)) => {
-                let Driver { machine, buffer, clock, .. } = &mut *self.driver;
+                let Driver { machine, buffer, clock, busy_poll, .. } = &mut *self.driver;
+                busy_poll.received(pipe, length);
                 machine.handle(clock.now(), Input::PipeBytes { pipe, bytes: &buffer[..length] });
                 self.drain();
+                true
             }
-            Some(Received::Finished) => self.input(Input::PipeFinished { pipe }),
-            Some(Received::Nothing) | None => {}
+            Some(Received::Finished) => {
+                self.input(Input::PipeFinished { pipe });
+                true
+            }
+            Some(Received::Nothing) | None => false,
         }
     }
 
     fn send(&mut self, pipe: PipeId) {
-        let was_filled =
-            self.step(pipe, |state, buffer, machine| state.send(buffer, &mut |room| machine.fill(pipe, room)));
-        if was_filled == Some(true) {
+        let filled = self.step(pipe, |state, buffer, machine| state.send(buffer, &mut |room| machine.fill(pipe, room)));
+        if let Some(Some(bytes)) = filled {
+            self.driver.busy_poll.sent(pipe, bytes);
             self.drain();
         }
     }

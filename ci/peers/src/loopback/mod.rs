@@ -126,6 +126,12 @@ where
     }
 }
 
+/// Says which congestion control the kernel gives all of these sockets: it has a say in what a byte costs.
+pub fn print_congestion_control() {
+    let name = std::fs::read_to_string("/proc/sys/net/ipv4/tcp_congestion_control");
+    println!("TCP congestion control: {}", name.as_deref().map_or("unknown", str::trim));
+}
+
 /// The first row, and those whose names contain `rows`.
 pub fn throughput(rows: &str) {
     let mut contenders: Vec<Contender<'_>> = vec![

@@ -1,13 +1,13 @@
 //! Bounds, time, and the ways in and out of the loop.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::ops::ControlFlow;
 use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant as StdInstant};
 
-use machine::{Destination, Instant, PipeEnd, PipeId};
+use machine::{Destination, Instant, Machine, PipeEnd, PipeId};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use shim_tcp::{Config, Driver, Error, SendError};
 use toys::outbox::Action;
@@ -28,6 +28,39 @@ fn a_pipe_too_many_is_reset_and_a_place_that_is_free_again_is_given() {
     let fourth = TcpStream::connect(addr).unwrap();
     let from = fourth.local_addr().unwrap().into();
     run_until([&mut node], |[node]| node.saw(&Seen::Accepted(PipeId::accepted(2), from)));
+}
+
+/// A driver that looks at one pipe for answers, and always finds them, does not forget its other sockets.
+#[test]
+fn an_exchange_without_a_pause_shuts_nobody_out() {
+    let scratch = Scratch::new();
+    let config = Config { busy_poll: machine::Duration::from_secs(1), ..scratch.config("a") };
+    let Node { mut driver, .. } = Node::new(&config);
+    let addr = driver.local_addr();
+    let mut busy = TcpStream::connect(addr).unwrap();
+    let asking = thread::spawn(move || while busy.write_all(b"?").and_then(|()| busy.read_exact(&mut [0])).is_ok() {});
+    let (mut answered, mut late, started) = (0, None, StdInstant::now());
+    let mut has_come = false;
+    while !has_come {
+        assert!(started.elapsed() < Duration::from_secs(10), "nobody else came in {answered} answers");
+        let turned = driver.turn(Some(Duration::from_secs(5)), |machine, seen| {
+            match seen {
+                Seen::Bytes(pipe, bytes) => {
+                    machine.handle(Instant::ZERO, machine::Input::Command(Ask::Write(pipe, bytes)));
+                    answered += 1;
+                }
+                Seen::Accepted(pipe, _) => has_come |= pipe != ACCEPTED,
+                other => panic!("{other:?}"),
+            }
+            ControlFlow::Continue(())
+        });
+        assert!(turned.unwrap().is_continue());
+        if answered >= 100 && late.is_none() {
+            late = Some(TcpStream::connect(addr).unwrap());
+        }
+    }
+    drop(driver);
+    asking.join().unwrap();
 }
 
 #[test]
