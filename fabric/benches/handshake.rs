@@ -1,7 +1,7 @@
 //! What a handshake costs, both ends, against the curve operations in it: the two key pairs, six agreements, two signatures
 //! and two verifications that XK with two proofs cannot do without.
 //!
-//! `cargo bench -p fabric --bench handshake`
+//! `cargo bench -p dsoftbus-fabric --bench handshake`
 
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports ratios")]
 

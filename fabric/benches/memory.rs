@@ -1,6 +1,6 @@
 //! What sessions and streams that do nothing hold, and that those that work allocate nothing. Counts, so one run says it.
 //!
-//! `cargo bench -p fabric --bench memory`
+//! `cargo bench -p dsoftbus-fabric --bench memory`
 
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 

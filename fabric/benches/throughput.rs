@@ -1,6 +1,6 @@
 //! How fast messages pass both ends of a session in memory, on one core, against ring alone: seal and open of 16 KiB.
 //!
-//! `cargo bench -p fabric --bench throughput`
+//! `cargo bench -p dsoftbus-fabric --bench throughput`
 
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports ratios")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]

@@ -1,7 +1,7 @@
 //! How fast the engine is, against a bare loop that does the least that such a simulation needs.
 //!
 //! Each node sends 64 bytes to a random other node every 10 ms; links take 1 to 9 ms and lose nothing. Rounds are interleaved
-//! in one process, and CPU time is counted. `cargo bench -p sim --bench engine`; numbers of nodes may follow `--`.
+//! in one process, and CPU time is counted. `cargo bench -p dsoftbus-sim --bench engine`; numbers of nodes may follow `--`.
 
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports ratios")]
 #![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]

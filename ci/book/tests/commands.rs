@@ -19,17 +19,18 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("ci/fuzz --planted", OTHER_TOOL),
     ("cargo install --locked --path sim/fabric-sim", INSTALLS),
     ("cargo install --locked --path shims/fabric-node", INSTALLS),
+    ("ci/packages --verify", "takes minutes: it builds all packages anew"),
     ("ci/reproducible", "takes minutes: two release builds"),
     ("ci/test", "it is what runs this test"),
-    ("cargo bench -p sim --bench engine", BENCHMARK),
-    ("cargo bench -p sim --bench engine -- 50", BENCHMARK),
-    ("cargo bench -p fabric", BENCHMARK),
-    ("cargo bench -p netstackd --bench stack", BENCHMARK),
+    ("cargo bench -p dsoftbus-sim --bench engine", BENCHMARK),
+    ("cargo bench -p dsoftbus-sim --bench engine -- 50", BENCHMARK),
+    ("cargo bench -p dsoftbus-fabric", BENCHMARK),
+    ("cargo bench -p dsoftbus-netstackd --bench stack", BENCHMARK),
     ("cd ci/peers", BENCHMARK),
     ("cargo run --release", BENCHMARK),
     ("cargo run --release -- loopback", BENCHMARK),
     (
-        "cargo run -p shim-tcp --features tokio --example echo_tokio",
+        "cargo run -p dsoftbus-tcp --features tokio --example echo_tokio",
         "needs a feature that is off here: ci/test runs it",
     ),
     ("cd sim/examples/others", IN_OTHERS),
@@ -60,7 +61,7 @@ const OTHER_TOOL: &str = "takes minutes; its targets and corpora are run by the 
 
 /// How the programs of this workspace are started without building them anew for each command.
 const SPELLINGS: &[(&str, &str)] = &[
-    ("cargo run --release -p sim-lab --example ping -- ", "ping "),
+    ("cargo run --release -p dsoftbus-sim-lab --example ping -- ", "ping "),
     ("cargo run --release -p fabric-node -- ", "fabric-node "),
     ("cargo run --release -p fabric-sim -- ", "fabric-sim "),
     ("cargo run --release -- ", "fabric-sim "),

@@ -5,47 +5,48 @@ use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The cores: they run on bare metal, so nothing below them may need an operating system.
-const NO_STD: &[&str] = &["machine", "fabric", "scenario-actor", "netstackd", "guest-contract"];
+const NO_STD: &[&str] =
+    &["dsoftbus-machine", "dsoftbus-fabric", "scenario-actor", "dsoftbus-netstackd", "guest-contract"];
 
 /// What needs an operating system, or is a source of chance or time.
 const NEVER_BELOW_NO_STD: &[&str] = &["std", "getrandom", "parking_lot", "instant", "web-time", "libc", "rustix"];
 
 /// Who of ours may depend on whom of ours, apart from tests. A package that is not listed may depend on none.
 const MAY_DEPEND: &[(&str, &[&str])] = &[
-    ("machine", &[]),
-    ("sim", &["machine"]),
-    ("sim-lab", &["sim"]),
-    ("toys", &["machine"]),
-    ("fabric", &["machine"]),
-    ("shim-tcp", &["machine"]),
-    ("netstackd", &["machine"]),
-    ("ring-suite", &["fabric"]),
-    ("scenario-actor", &["fabric", "machine"]),
+    ("dsoftbus-machine", &[]),
+    ("dsoftbus-sim", &["dsoftbus-machine"]),
+    ("dsoftbus-sim-lab", &["dsoftbus-sim"]),
+    ("toys", &["dsoftbus-machine"]),
+    ("dsoftbus-fabric", &["dsoftbus-machine"]),
+    ("dsoftbus-tcp", &["dsoftbus-machine"]),
+    ("dsoftbus-netstackd", &["dsoftbus-machine"]),
+    ("dsoftbus-ring", &["dsoftbus-fabric"]),
+    ("scenario-actor", &["dsoftbus-fabric", "dsoftbus-machine"]),
     (
         "fabric-sim",
         &[
-            "fabric",
+            "dsoftbus-fabric",
+            "dsoftbus-machine",
+            "dsoftbus-netstackd",
+            "dsoftbus-sim",
+            "dsoftbus-tcp",
             "guest-contract",
-            "machine",
-            "netstackd",
             "node-log",
             "qemu-runner",
             "scenario-actor",
-            "shim-tcp",
-            "sim",
         ],
     ),
-    ("guest-contract", &["machine", "scenario-actor"]),
-    ("qemu-runner", &["guest-contract", "machine", "scenario-actor", "sim"]),
-    ("node-log", &["fabric", "machine"]),
-    ("fabric-node", &["fabric", "machine", "node-log", "shim-tcp"]),
-    ("fuzz-targets", &["fabric", "fabric-sim", "machine", "netstackd", "node-log"]),
+    ("guest-contract", &["dsoftbus-machine", "scenario-actor"]),
+    ("qemu-runner", &["dsoftbus-machine", "dsoftbus-sim", "guest-contract", "scenario-actor"]),
+    ("node-log", &["dsoftbus-fabric", "dsoftbus-machine"]),
+    ("fabric-node", &["dsoftbus-fabric", "dsoftbus-machine", "dsoftbus-tcp", "node-log"]),
+    ("fuzz-targets", &["dsoftbus-fabric", "dsoftbus-machine", "dsoftbus-netstackd", "fabric-sim", "node-log"]),
     ("book", &[]),
     ("hygiene", &[]),
 ];
 
 /// Whom else a package of ours may depend on when a feature that is off by default asks for it.
-const MAY_DEPEND_BY_FEATURE: &[(&str, &[&str])] = &[("shim-tcp", &["fabric"])];
+const MAY_DEPEND_BY_FEATURE: &[(&str, &[&str])] = &[("dsoftbus-tcp", &["dsoftbus-fabric"])];
 
 /// One package of the graph.
 #[derive(Debug, Default)]
@@ -230,41 +231,49 @@ mod tests {
 
     #[test]
     fn an_honest_workspace_passes() {
-        assert_eq!(faults(&[("machine", "1.91", &[]), ("sim", "1.91", &["machine"])]), [""; 0]);
+        assert_eq!(
+            faults(&[("dsoftbus-machine", "1.91", &[]), ("dsoftbus-sim", "1.91", &["dsoftbus-machine"])]),
+            [""; 0]
+        );
     }
 
     #[test]
     fn the_engine_must_not_know_the_fabric() {
-        let packages: &[(&str, &str, &[&str])] = &[("fabric", "1.91", &[]), ("sim", "1.91", &["fabric"])];
-        assert_eq!(faults(packages), ["sim must not depend on fabric"]);
+        let packages: &[(&str, &str, &[&str])] =
+            &[("dsoftbus-fabric", "1.91", &[]), ("dsoftbus-sim", "1.91", &["dsoftbus-fabric"])];
+        assert_eq!(faults(packages), ["dsoftbus-sim must not depend on dsoftbus-fabric"]);
     }
 
     #[test]
     fn a_feature_must_not_bend_an_arrow_either() {
         let with_feature = |name: &str| {
-            let metadata = metadata(&[(name, "1.91", &[]), ("fabric", "1.91", &[])]);
-            let optional = r#""dependencies":[{"name":"fabric","optional":true},{"name":"mio","optional":false}]"#;
+            let metadata = metadata(&[(name, "1.91", &[]), ("dsoftbus-fabric", "1.91", &[])]);
+            let optional =
+                r#""dependencies":[{"name":"dsoftbus-fabric","optional":true},{"name":"mio","optional":false}]"#;
             metadata.replacen(r#""dependencies":[]"#, optional, 1)
         };
-        let (sim, driver) = (with_feature("sim"), with_feature("shim-tcp"));
-        assert_eq!(check(&sim, &sim).unwrap_err(), ["sim must not depend on fabric, by a feature either"]);
+        let (sim, driver) = (with_feature("dsoftbus-sim"), with_feature("dsoftbus-tcp"));
+        assert_eq!(
+            check(&sim, &sim).unwrap_err(),
+            ["dsoftbus-sim must not depend on dsoftbus-fabric, by a feature either"]
+        );
         check(&driver, &driver).unwrap();
     }
 
     #[test]
     fn a_core_must_not_pull_in_an_operating_system_even_far_below() {
         let packages: &[(&str, &str, &[&str])] = &[
-            ("fabric", "1.91", &["ext-rand"]),
+            ("dsoftbus-fabric", "1.91", &["ext-rand"]),
             ("ext-rand", "1.60", &["ext-getrandom"]),
             ("ext-getrandom", "1.60", &[]),
         ];
-        assert_eq!(faults(packages), ["fabric is no_std and pulls in getrandom"]);
+        assert_eq!(faults(packages), ["dsoftbus-fabric is no_std and pulls in getrandom"]);
     }
 
     #[test]
     fn the_minimum_rust_version_is_that_of_the_newest_dependency() {
-        let packages: &[(&str, &str, &[&str])] = &[("sim", "1.85", &["ext-new"]), ("ext-new", "1.91", &[])];
-        assert_eq!(faults(packages), ["sim claims an older Rust than new needs"]);
+        let packages: &[(&str, &str, &[&str])] = &[("dsoftbus-sim", "1.85", &["ext-new"]), ("ext-new", "1.91", &[])];
+        assert_eq!(faults(packages), ["dsoftbus-sim claims an older Rust than new needs"]);
     }
 
     #[test]

@@ -1,5 +1,5 @@
 //! How many Ethernet frames a CPU-second of stack mode is good for: two hosts, each with all of TCP/IP, pump bytes at each other
-//! over one connection as fast as their buffers let them. `cargo bench -p netstackd --bench stack`.
+//! over one connection as fast as their buffers let them. `cargo bench -p dsoftbus-netstackd --bench stack`.
 
 #![expect(clippy::float_arithmetic, clippy::cast_precision_loss, reason = "a benchmark reports a rate")]
 

@@ -1,6 +1,6 @@
 //! The toys over real TCP and UDP, in bad weather: their oracles hold, and everything gets done.
 //!
-//! `NETSTACKD_SEEDS=1000 cargo test --release -p netstackd --test toys` tries 1,000 seeds of each.
+//! `NETSTACKD_SEEDS=1000 cargo test --release -p dsoftbus-netstackd --test toys` tries 1,000 seeds of each.
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A hub that echoes and a phone that asks it, over real sockets, on tokio.
 //!
-//! `cargo run -p shim-tcp --features tokio --example echo_tokio`
+//! `cargo run -p dsoftbus-tcp --features tokio --example echo_tokio`
 
 use fabric::identity::{DeviceKey, NoiseStatic};
 use fabric::mux::Priority;

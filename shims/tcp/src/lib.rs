@@ -11,23 +11,62 @@
 //! With the feature `tokio`, which is off by default, the module `endpoint` is the fabric for programs that run on tokio.
 //!
 //! ```
-//! use machine::Addr;
+//! use machine::{Addr, Destination, Duration, Input, Instant, Machine, Output, PipeId};
 //! use shim_tcp::{Config, Driver};
 //! use std::ops::ControlFlow;
-//! use toys::echo::{self, Echo};
+//!
+//! /// Says hello to whom it `asks`, again and again until there is an answer; with nobody to ask, it answers.
+//! #[derive(Default)]
+//! struct Hello {
+//!     asks: Option<(Addr, Instant)>,
+//!     says_it_to: Option<Addr>,
+//!     is_answered: bool,
+//! }
+//!
+//! impl Machine for Hello {
+//!     type Command = ();
+//!     type Event = ();
+//!
+//!     fn handle(&mut self, now: Instant, input: Input<'_, ()>) {
+//!         match (input, &mut self.asks) {
+//!             (Input::Timeout, Some((peer, next))) if *next <= now => {
+//!                 self.says_it_to = Some(*peer);
+//!                 *next = now + Duration::from_millis(100);
+//!             }
+//!             (Input::Datagram { .. }, Some(_)) => self.is_answered = true,
+//!             (Input::Datagram { from, .. }, None) => self.says_it_to = Some(from),
+//!             _ => {}
+//!         }
+//!     }
+//!
+//!     fn poll(&mut self) -> Option<Output<'_, ()>> {
+//!         if let Some(peer) = self.says_it_to.take() {
+//!             return Some(Output::Datagram { to: Destination::Addr(peer), bytes: b"hello" });
+//!         }
+//!         std::mem::take(&mut self.is_answered).then_some(Output::Event(()))
+//!     }
+//!
+//!     fn fill(&mut self, _: PipeId, _: &mut [u8]) -> usize {
+//!         0
+//!     }
+//!
+//!     fn next_timeout(&self) -> Option<Instant> {
+//!         self.asks.map(|(_, next)| next)
+//!     }
+//! }
 //!
 //! # let directory = std::env::temp_dir().join(format!("shim-tcp-doc-{}", std::process::id()));
 //! let loopback = ([127, 0, 0, 1], 0).into();
-//! let mut server = Driver::new(&Config::new(loopback, directory.join("server")), |boot| Echo::server(&boot))?;
-//! let asked = echo::Config::new(server.local_addr().into(), 1, 3);
-//! let mut client = Driver::new(&Config::new(loopback, directory.join("client")), |boot| Echo::client(&boot, asked))?;
+//! let mut server = Driver::new(&Config::new(loopback, directory.join("server")), |_| Hello::default())?;
+//! let asked = server.datagram_addr().into();
+//! let mut client = Driver::new(&Config::new(loopback, directory.join("client")), |boot| Hello {
+//!     asks: Some((asked, boot.now)),
+//!     ..Hello::default()
+//! })?;
 //!
 //! let stop = server.handle();
-//! let serving = std::thread::spawn(move || server.run(|_, _| ControlFlow::Continue(())));
-//! client.run(|_, event| match event {
-//!     echo::Event::Done { .. } => ControlFlow::Break(()),
-//!     _ => ControlFlow::Continue(()),
-//! })?;
+//! let serving = std::thread::spawn(move || server.run(|_, ()| ControlFlow::Continue(())));
+//! client.run(|_, ()| ControlFlow::Break(()))?;
 //! stop.stop();
 //! serving.join().expect("the server does not panic")?;
 //! # std::fs::remove_dir_all(directory).unwrap();

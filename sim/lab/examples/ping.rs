@@ -1,6 +1,6 @@
 //! Your own protocol on the engine, whole: a machine, a world that misbehaves, promises, and a command to test it with.
 //!
-//! `cargo run --release -p sim-lab --example ping -- sweep` finds nothing; with `--plant any-answer` it does.
+//! `cargo run --release -p dsoftbus-sim-lab --example ping -- sweep` finds nothing; with `--plant any-answer` it does.
 
 use machine::{Addr, Destination, Duration, Input, Instant, Machine, Output, PipeId};
 use sim::workload::{Judge, Workload};
@@ -138,7 +138,7 @@ fn main() -> std::process::ExitCode {
     let lab = sim_lab::Lab {
         name: "ping",
         about: "Counts with a peer that says every number back",
-        command: "cargo run --release -p sim-lab --example ping --",
+        command: "cargo run --release -p dsoftbus-sim-lab --example ping --",
         plants: PLANTS,
     };
     sim_lab::main(&lab, |plant| {

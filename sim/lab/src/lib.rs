@@ -10,7 +10,7 @@
 //! let lab = sim_lab::Lab {
 //!     name: "ping",
 //!     about: "Counts with a peer that says every number back",
-//!     command: "cargo run --release -p sim-lab --example ping --",
+//!     command: "cargo run --release -p dsoftbus-sim-lab --example ping --",
 //!     plants: &[("any-answer", "takes any answer for the one that it waits for")],
 //! };
 //! sim_lab::main(&lab, ping)

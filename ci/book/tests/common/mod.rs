@@ -14,7 +14,7 @@ pub(crate) fn built() -> PathBuf {
     // One command, so that all are built with the same features.
     let mut command = Command::new(cargo);
     command.current_dir(root()).args(["build", "--locked", "--quiet", "--bins", "--examples"]);
-    command.args(["-p", "fabric-sim", "-p", "fabric-node", "-p", "sim-lab"]);
+    command.args(["-p", "fabric-sim", "-p", "fabric-node", "-p", "dsoftbus-sim-lab"]);
     if !cfg!(debug_assertions) {
         command.arg("--release");
     }
