@@ -18,7 +18,7 @@
 //!
 //! # let directory = std::env::temp_dir().join(format!("shim-tcp-endpoint-{}", std::process::id()));
 //! # let storage = |name: &str| directory.join(name);
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let loopback = ([127, 0, 0, 1], 0).into();
 //! let (phone, hub) = (device(1), device(2));
 //! let (phone_id, hub_id, hub_static) = (phone.device.device_id(), hub.device.device_id(), hub.noise.public());
@@ -79,7 +79,14 @@
 //!
 //! # What it costs, and what is bounded
 //!
-//! Each endpoint has one thread, which is its [`Driver`]: it needs no reactor of a runtime, and runs beside any.
+//! An endpoint is a task of the runtime that it was [bound](Endpoint::bind) on, which runs the ordinary
+//! [`Driver`](crate::Driver) and never waits in it. It is woken by a socket, by a call of the application that gives it
+//! something to do, or by the time, and does a bounded piece of work before others have their turn: at most one read and one
+//! write of 64 KiB for each connection. A handshake is arithmetic of some hundred microseconds in it. What
+//! else keeps that runtime from polling its tasks (a `current_thread` runtime outside of `block_on`, a task that computes or
+//! blocks) stops the endpoint as well, and a peer that hears nothing for [`fabric::mux::Limits::dead_after`] gives it up;
+//! a program that cannot help that gives its endpoints a runtime of their own, and uses them from any other.
+//!
 //! Reading and writing call the node under a lock. There are no channels: what is not read stays in the stream's window, so
 //! that the peer stops ([`fabric::mux::Limits::session_window_max`]), and a writer waits while
 //! [`fabric::mux::Limits::send_buffer_bytes`] are not sent. Futures can be dropped at any time, and lose nothing.
@@ -92,24 +99,28 @@ mod session;
 mod state;
 mod stream;
 mod streams;
+mod task;
 
 pub use config::Config;
 pub use error::{BindError, ConnectError, OpenError, StreamError};
 pub use session::Session;
 pub use stream::Stream;
 
-use crate::driver::{Bound, Driver};
+use crate::driver::Bound;
 use fabric::identity::{DeviceId, NoisePublic};
 use fabric::session::HandshakeError;
 use fabric::{Announcing, Node, Policy, SessionEnd};
-use hosted::{Hosted, Stopped};
+use hosted::Hosted;
 use machine::Addr;
-use state::{Locked, Phase, Shared, State};
+use state::{Phase, Shared, State};
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use task::Task;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A device of the fabric on real sockets.
 ///
@@ -117,14 +128,21 @@ use std::thread::{self, JoinHandle};
 pub struct Endpoint {
     shared: Arc<Shared>,
     /// `None` once it was waited for.
-    thread: Mutex<Option<JoinHandle<Result<(), crate::Error>>>>,
+    task: Mutex<Option<JoinHandle<Result<(), crate::Error>>>>,
     device: DeviceId,
     local_addr: SocketAddr,
 }
 
 impl Endpoint {
-    /// Opens the sockets and the storage, and starts the node on a thread of its own.
+    /// Opens the sockets and the storage, and starts the node as a task of the runtime that this is called on. It runs as
+    /// long as that: with the runtime, sockets and storage are free, and all that waits for the endpoint ends.
+    ///
+    /// The storage is read, and the count of starts is written and synced, before it returns.
+    ///
+    /// # Panics
+    /// When the runtime has IO or time not enabled ([`tokio::runtime::Builder::enable_all`]).
     pub fn bind(config: Config) -> Result<Self, BindError> {
+        let runtime = Handle::try_current()?;
         let Config { identity, mut node, driver } = config;
         let bound = Bound::new(&driver)?;
         let local_addr = bound.local_addr();
@@ -137,11 +155,9 @@ impl Endpoint {
             let node = Node::new(&boot, identity, node)?;
             Ok::<_, BindError>(Hosted::new(State::new(node)))
         })?;
-        let state = driver.machine().state();
-        let shared = Arc::new(Shared { state: state.clone(), clock: driver.clock, driver: driver.handle() });
-        let thread = thread::Builder::new().name("fabric".into()).spawn(move || run(driver, state));
-        let thread = Mutex::new(Some(thread.map_err(BindError::Thread)?));
-        Ok(Self { shared, thread, device, local_addr })
+        let shared = Arc::new(Shared { state: driver.machine().state(), clock: driver.clock });
+        let task = runtime.spawn(Task::new(driver)?.run());
+        Ok(Self { shared, task: Mutex::new(Some(task)), device, local_addr })
     }
 
     /// Where sessions are accepted.
@@ -194,14 +210,18 @@ impl Endpoint {
 
     /// Counts this device among the trusted ones until it restarts: [`Node::trust`].
     pub fn trust(&self, device: DeviceId) {
-        self.shared.with(|state, _| state.node.trust(device));
-        self.shared.driver.wake();
+        self.shared.with(|state, _| {
+            state.node.trust(device);
+            state.tell_driver();
+        });
     }
 
     /// Trusts a device no more, and ends what there is with it: [`Node::revoke`].
     pub fn revoke(&self, device: DeviceId) {
-        self.shared.with(|state, now| state.node.revoke(now, device));
-        self.shared.driver.wake();
+        self.shared.with(|state, now| {
+            state.node.revoke(now, device);
+            state.tell_driver();
+        });
     }
 
     /// Decides by `policy` from now on: [`Node::set_policy`].
@@ -218,24 +238,21 @@ impl Endpoint {
     /// [`fabric::mux::Limits::drain_timeout`], and waits for all that. Sockets and storage are free then.
     ///
     /// # Errors
-    /// Why the driver had ended before it was asked to; told once.
+    /// Why the driver had ended before it was asked to, be it with its runtime; told once.
     ///
     /// # Panics
-    /// When the driver's thread has panicked.
+    /// When the node has panicked; told once.
     pub async fn shutdown(&self) -> Result<(), crate::Error> {
-        self.stop();
-        self.wait(|state| (state.phase == Phase::Over).then_some(())).await;
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match thread.map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Ok(()),
-        }
-    }
-
-    fn stop(&self) {
         self.shared.with(State::stop);
-        self.shared.driver.wake();
+        let mut task = self.task.lock().await;
+        let Some(running) = &mut *task else { return Ok(()) };
+        let ended = running.await;
+        *task = None;
+        match ended.map_err(JoinError::try_into_panic) {
+            Ok(result) => result,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(_cancelled)) => Err(crate::Error::Wait(io::Error::other("its runtime was shut down"))),
+        }
     }
 
     /// Waits until `look` finds something.
@@ -253,7 +270,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        self.stop();
+        self.shared.with(State::stop);
     }
 }
 
@@ -274,21 +291,4 @@ impl Drop for Dialling<'_> {
     fn drop(&mut self) {
         self.shared.with(|state, now| state.dial_over(now, self.device));
     }
-}
-
-/// Says that the driver is gone, even after a panic.
-struct Over(Locked);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.with(State::over);
-    }
-}
-
-fn run(mut driver: Driver<Hosted>, state: Locked) -> Result<(), crate::Error> {
-    let over = Over(state);
-    let result = driver.run(|_, Stopped| ControlFlow::Break(()));
-    drop(driver);
-    drop(over);
-    result
 }
