@@ -298,7 +298,7 @@ pub(crate) struct RunArgs {
     /// Write result.json and trace.jsonl to this directory; of virtual machines their frames and serial logs
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
-    /// The image that virtual machines boot; it is built from the source unless said
+    /// The image that virtual machines boot; it is built from the checkout around unless said
     #[arg(long, value_name = "FILE")]
     pub(crate) guest_image: Option<PathBuf>,
     /// Let virtual machines write all that their nodes are told to their serial logs, for `replay`; these then hold secrets
@@ -322,7 +322,7 @@ pub(crate) struct ConformArgs {
     /// What to print: a comparison to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-    /// The image that virtual machines boot; it is built from the source unless said
+    /// The image that virtual machines boot; it is built from the checkout around unless said
     #[arg(long, value_name = "FILE")]
     pub(crate) guest_image: Option<PathBuf>,
     /// What every virtual machine's guest does wrong: for tests of the comparison
