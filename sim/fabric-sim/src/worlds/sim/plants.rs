@@ -434,8 +434,7 @@ fn a_node_that_lets_a_call_through_which_policy_denies_is_caught() {
 #[test]
 fn a_call_that_its_caller_does_not_give_up_is_caught() {
     let says = |_: &str, seen: Observation| match seen {
-        Observation::Work { seen: WorkSeen::Failed { .. }, .. } => vec![],
-        Observation::Work { seen: WorkSeen::Started { attempt: 1.. }, .. } => vec![],
+        Observation::Work { seen: WorkSeen::Failed { .. } | WorkSeen::Started { attempt: 1.. }, .. } => vec![],
         seen => vec![seen],
     };
     let how = says_breaks(LATE_ANSWER, says, "calls-in-time");
