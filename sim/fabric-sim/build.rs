@@ -15,7 +15,8 @@ fn main() {
 fn commit() -> Option<String> {
     // An unpacked package may lie inside some other repository.
     git(&["ls-files", "--error-unmatch", "build.rs"])?;
-    git(&["rev-parse", "--short=12", "HEAD"])
+    // How far git itself shortens an id depends on what else the repository holds.
+    git(&["rev-parse", "HEAD"]).and_then(|id| id.get(..12).map(str::to_owned))
 }
 
 fn git(args: &[&str]) -> Option<String> {

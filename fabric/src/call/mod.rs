@@ -159,7 +159,7 @@ impl Calls {
         self.client.cancel(now, node, call);
     }
 
-    /// Answers a call that a peer has made.
+    /// Answers a call that a peer has made. Past its time it is answered already, whether that was noticed or not.
     pub fn reply(
         &mut self,
         now: Instant,
@@ -167,6 +167,7 @@ impl Calls {
         call: ServedCall,
         result: Result<&[u8], Status>,
     ) -> Result<(), NotPending> {
+        self.server.handle_timeout(now, node, &mut self.out);
         self.server.reply(now, node, call, result, &mut self.out)
     }
 
@@ -183,6 +184,8 @@ impl Calls {
             | NodeEvent::Reset { stream, .. }
                 if self.is_own(stream) =>
             {
+                // What comes at a deadline or after it is too late, whether or not that was noticed.
+                self.handle_timeout(now, node);
                 self.client.stream_event(now, node, &event, &mut self.out);
                 self.server.stream_event(now, node, &event, &mut self.out);
             }

@@ -237,6 +237,24 @@ fn a_call_that_nobody_answers_ends_at_its_callers_deadline() {
     assert!(!talk.reply(served, Ok(b"late")));
 }
 
+/// A driver may be late with a timeout: what was there before it comes first then.
+#[test]
+fn an_answer_at_a_deadline_is_too_late_whether_or_not_the_deadline_was_noticed() {
+    let mut talk = Talk::new(&Limits::default());
+    let call = talk.call("say", b"");
+    let [(served, _)] = talk.called()[..] else { panic!("one call") };
+    talk.net.run(Duration::from_secs(5));
+    assert!(talk.reply(served, Ok(b"late")), "the callee knows nothing of its caller's deadline");
+    assert_eq!(talk.outcome(call), Some(Err(Failure::Deadline)));
+
+    let mut talk = Talk::new(&Limits { serve_within: SECOND, ..Limits::default() });
+    let call = talk.call("say", b"");
+    let [(served, _)] = talk.called()[..] else { panic!("one call") };
+    talk.net.run(SECOND);
+    assert!(!talk.reply(served, Ok(b"late")));
+    assert_eq!(talk.outcome(call), Some(Err(Failure::Status(Status::Deadline))));
+}
+
 #[test]
 fn a_slow_service_is_answered_for() {
     let mut talk = Talk::new(&Limits { serve_within: SECOND, ..Limits::default() });

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!   plan      what to run: parts, links, restarts, bounds
-//!   qemu      finds QEMU and says how to start it; image builds the guest
+//!   qemu      finds QEMU and says how to start it; image finds and builds the guest
 //!   vm        one virtual machine: its process, its serial line
 //!   relay     a hub between the cards: the simulator's fates, on real frames
 //!   run       from the first boot to the last exit
@@ -26,7 +26,7 @@ mod vm;
 pub use guest_contract::TestFault;
 
 pub use failure::{Failure, Kind};
-pub use image::build_image;
+pub use image::{build_image, find_guest};
 pub use judge::stable;
 pub use plan::{Plan, Restart, When};
 pub use qemu::{Launch, Log, check_qemu};

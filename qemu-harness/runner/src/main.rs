@@ -2,7 +2,9 @@
 
 use clap::{Parser, Subcommand};
 use machine::Duration as Delay;
-use qemu_runner::{Failure, Kind, Outcome, Plan, Replayed, Speed, build_image, check_qemu, replay, run_vms};
+use qemu_runner::{
+    Failure, Kind, Outcome, Plan, Replayed, Speed, build_image, check_qemu, find_guest, replay, run_vms,
+};
 use scenario_actor::Part;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -55,9 +57,9 @@ enum Command {
         /// MiB that go by plain TCP first, from the first node that has work to the node of that work
         #[arg(long, default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=1024))]
         plain_mib: u64,
-        /// A guest that is built already; without it, it is built
-        #[arg(long)]
-        image: Option<PathBuf>,
+        /// The image that virtual machines boot; it is built from the checkout around unless said
+        #[arg(long, value_name = "FILE")]
+        guest_image: Option<PathBuf>,
         /// Log what comes into each machine (`NODE-0.rr`), for `replay`
         #[arg(long)]
         record: bool,
@@ -83,8 +85,8 @@ fn main() -> ExitCode {
                 Err(failure) => refuse(&failure),
             };
         }
-        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, plain_mib, image, record } => {
-            run(&parts, image, out, |plan| {
+        Command::Run { parts, out, timeout, seed, delay_ms, loss_percent, plain_mib, guest_image, record } => {
+            run(&parts, guest_image, out, |plan| {
                 plan.timeout = Duration::from_secs(timeout);
                 plan.seed = seed;
                 plan.record = record;
@@ -123,7 +125,7 @@ fn tell_replay(replayed: Replayed) -> ExitCode {
 fn run(parts: &Path, image: Option<PathBuf>, out: PathBuf, change: impl FnOnce(&mut Plan)) -> Result<Outcome, Failure> {
     let parts = read_parts(parts)?;
     check_qemu(Path::new(QEMU))?;
-    let image = image.map_or_else(|| build_image(Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../guest"))), Ok)?;
+    let image = image.map_or_else(|| build_image(&find_guest()?), Ok)?;
     let mut plan = Plan::new(parts, image, out);
     change(&mut plan);
     run_vms(&plan)

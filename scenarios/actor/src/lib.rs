@@ -24,3 +24,4 @@ pub use content::Content;
 pub use directory::Directory;
 pub use observation::{Observation, Subject, WorkSeen};
 pub use part::{Act, Allow, Answer, Bytes32, Call, Deed, Expect, Mark, MarkKind, Part, Peer, Work};
+pub use remote::CALL_WITHIN;

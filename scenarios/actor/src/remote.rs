@@ -12,8 +12,8 @@ use fabric::services::{bundlemgrd, samgrd};
 use fabric::{Event, Node};
 use machine::{Duration, Instant};
 
-/// How long a call is waited for.
-const WITHIN: Duration = Duration::from_secs(10);
+/// How long a call of a scenario is waited for, by its caller's clock.
+pub const CALL_WITHIN: Duration = Duration::from_secs(10);
 /// Most bytes of an answer.
 const REPLY_BYTES_MAX: u32 = 4096;
 /// The only bundle that there is, and what is in it.
@@ -75,7 +75,7 @@ impl Remote {
             service: &work.service,
             method: &call.method,
             body: call.body.as_bytes(),
-            within: WITHIN,
+            within: CALL_WITHIN,
             reply_bytes_max: REPLY_BYTES_MAX,
         };
         let id = self.calls.call(now, node, &request)?;

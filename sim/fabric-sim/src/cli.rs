@@ -2,6 +2,7 @@
 
 use crate::nemesis::{Mode, Profile};
 use crate::scenario::units::{Nanos, Unit};
+use crate::sweep::Shard;
 use crate::worlds::{GuestFault, SuiteKind, World};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::num::{NonZeroU64, NonZeroUsize};
@@ -96,6 +97,7 @@ Examples:
   fabric-sim merge shard-*/results.jsonl --out results.jsonl
   fabric-sim merge shard-*/results.jsonl --format junit > report.xml
 
+Where a shard of a sweep is missing, nothing is merged and the exit code is 2, unless --partial takes what is there.
 One run with two results is not deterministic: exit code 4.
 
 {EXIT_CODES}"))]
@@ -298,7 +300,7 @@ pub(crate) struct RunArgs {
     /// Write result.json and trace.jsonl to this directory; of virtual machines their frames and serial logs
     #[arg(long, value_name = "DIR", conflicts_with = "trace")]
     pub(crate) out: Option<PathBuf>,
-    /// The image that virtual machines boot; it is built from the source unless said
+    /// The image that virtual machines boot; it is built from the checkout around unless said
     #[arg(long, value_name = "FILE")]
     pub(crate) guest_image: Option<PathBuf>,
     /// Let virtual machines write all that their nodes are told to their serial logs, for `replay`; these then hold secrets
@@ -322,7 +324,7 @@ pub(crate) struct ConformArgs {
     /// What to print: a comparison to stderr, or one JSON object to stdout
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub(crate) format: Format,
-    /// The image that virtual machines boot; it is built from the source unless said
+    /// The image that virtual machines boot; it is built from the checkout around unless said
     #[arg(long, value_name = "FILE")]
     pub(crate) guest_image: Option<PathBuf>,
     /// What every virtual machine's guest does wrong: for tests of the comparison
@@ -347,8 +349,8 @@ pub(crate) struct SweepArgs {
     #[arg(long, value_name = "N", value_parser = jobs)]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Only the k-th of n equal parts of the seeds
-    #[arg(long, value_name = "k/n", value_parser = shard)]
-    pub(crate) shard: Option<(u64, u64)>,
+    #[arg(long, value_name = "k/n")]
+    pub(crate) shard: Option<Shard>,
     /// Override a value of the scenario; may be repeated
     #[arg(long = "set", value_name = "KEY=VALUE")]
     pub(crate) overrides: Vec<String>,
@@ -532,6 +534,9 @@ pub(crate) struct MergeArgs {
     /// Write all results to this file
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
+    /// Go on where shards are missing; the result then says that it is partial
+    #[arg(long)]
+    pub(crate) partial: bool,
     /// What to print to stdout; a summary for people goes to stderr in any case
     #[arg(long, value_enum, default_value_t = SweepFormat::Human)]
     pub(crate) format: SweepFormat,
@@ -602,15 +607,6 @@ fn pairs(text: &str) -> Result<u64, String> {
     pairs.ok_or_else(|| format!("a number from 0 to {PAIRS_MAX}"))
 }
 
-/// `2/8` as what a seed of it leaves when divided, and by what.
-fn shard(text: &str) -> Result<(u64, u64), String> {
-    let parsed = text.split_once('/').and_then(|(k, n)| Some((k.parse::<u64>().ok()?, n.parse::<u64>().ok()?)));
-    match parsed {
-        Some((k, n)) if (1..=n).contains(&k) && u32::try_from(n).is_ok() => Ok((k - 1, n)),
-        _ => Err("write k/n with k from 1 to n: 2/8".into()),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -622,12 +618,8 @@ mod tests {
         assert_eq!((seed("0xff"), seed("255")), (Ok(255), Ok(255)));
         assert!(seed("-1").is_err() && seed("").is_err() && seed("0x").is_err());
         assert_eq!((seeds("0..5"), seeds("0x10..0x11")), (Ok((0, 5)), Ok((16, 17))));
-        assert_eq!((shard("1/1"), shard("2/8")), (Ok((0, 1)), Ok((1, 8))));
         for wrong in ["", "..", "5..5", "6..5", "1..=2", "5"] {
             assert!(seeds(wrong).is_err(), "{wrong}");
-        }
-        for wrong in ["", "0/1", "2/1", "1/0", "1", "a/b", "1/99999999999"] {
-            assert!(shard(wrong).is_err(), "{wrong}");
         }
         assert!(jobs("0").is_err() && jobs("99999").is_err() && time("5").is_err());
     }

@@ -7,11 +7,11 @@
 
 mod common;
 
-use common::{Ran, command, empty_dir, fabric_sim};
+use common::{Ran, command, empty_dir, fabric_sim, ran};
 use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 /// Longer than any of this takes on a busy machine.
@@ -160,20 +160,42 @@ fn what_machines_cannot_do_is_refused_before_anything_runs() {
 #[test]
 fn without_qemu_a_comparison_says_so_and_goes_on_unless_it_was_asked_for() {
     let file = scenario("first-contact");
-    let run = |more: &[&str]| {
-        let args = [&["conform", &file, "--format", "json"], more].concat();
-        let Output { status, stdout, stderr } = command(&args).env("PATH", "").output().unwrap();
-        (status.code(), String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap())
+    let conform =
+        |more: &[&str]| ran(command(&[&["conform", &file, "--format", "json"], more].concat()).env("PATH", ""));
+    let why = leaves_qemu_out(&conform(&[]));
+    assert!(why.contains("apt-get install -y qemu-system-x86"), "{why}");
+    let asked = conform(&["--worlds", "sim,qemu"]);
+    assert_eq!(asked.code, Some(70), "{}", asked.stderr);
+    assert!(asked.stderr.contains("apt-get install -y qemu-system-x86"), "{}", asked.stderr);
+}
+
+#[test]
+fn outside_a_checkout_it_is_said_where_the_guest_was_looked_for_and_how_to_name_one() {
+    let file = fs::canonicalize(scenario("first-contact")).unwrap();
+    let fake = fs::canonicalize("tests/fake-qemu").unwrap();
+    let at_root =
+        |args: &[&str]| ran(command(&[args, &[file.to_str().unwrap()]].concat()).env("PATH", &fake).current_dir("/"));
+    let says = |text: &str| {
+        let words = ["the guest's source, `qemu-harness/guest`, is neither in `/` nor", "--guest-image"];
+        assert!(words.iter().all(|words| text.contains(words)), "{text}");
     };
-    let (code, stdout, stderr) = run(&[]);
-    assert_eq!(code, Some(0), "{stdout}{stderr}");
-    let result: Value = serde_json::from_str(&stdout).unwrap();
+    says(&leaves_qemu_out(&at_root(&["conform", "--format", "json"])));
+    for asked in [&["conform", "--worlds", "sim,qemu"][..], &["run", "--world", "qemu"]] {
+        let ran = at_root(asked);
+        assert_eq!(ran.code, Some(70), "{asked:?}: {}", ran.stderr);
+        says(&ran.stderr);
+    }
+    let given = at_root(&["run", "--world", "qemu", "--guest-image", "no-such-image"]);
+    assert!(given.stderr.contains("there is no guest image at `no-such-image`"), "{}", given.stderr);
+}
+
+/// Why a comparison that agrees did without the world.
+fn leaves_qemu_out(ran: &Ran) -> String {
+    assert_eq!(ran.code, Some(0), "{}{}", ran.stdout, ran.stderr);
+    let result: Value = serde_json::from_str(&ran.stdout).unwrap();
     assert_eq!(result["worlds"], serde_json::json!(["sim", "stack", "tcp"]));
     assert_eq!(result["left_out"][0]["world"], "qemu");
-    assert!(result["left_out"][0]["why"].as_str().unwrap().contains("apt-get install -y qemu-system-x86"));
-    let (code, _, stderr) = run(&["--worlds", "sim,qemu"]);
-    assert_eq!(code, Some(70), "{stderr}");
-    assert!(stderr.contains("apt-get install -y qemu-system-x86"), "{stderr}");
+    result["left_out"][0]["why"].as_str().unwrap().to_owned()
 }
 
 /// Where the run of this process has its sockets.

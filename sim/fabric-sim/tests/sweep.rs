@@ -195,6 +195,49 @@ fn the_union_of_shards_is_the_whole_whatever_the_order() {
     }
 }
 
+#[test]
+fn where_a_shard_is_missing_nothing_is_merged_unless_a_part_is_asked_for() {
+    let dir = empty_dir("missing-shard");
+    let wanted = "check.sometimes=['record-rekeyed']";
+    let shard = |k: u64| {
+        let out = dir.join(format!("shard-{k}"));
+        let args = ["--seeds", "0..8", "--set", wanted, "--shard", &format!("{k}/4"), "--out", text(&out)];
+        assert_eq!(sweep(CONTACT, &args).code, Some(0));
+        text(&out.join("results.jsonl")).to_owned()
+    };
+    let shards = [1, 2, 3, 4].map(shard);
+    let merged = dir.join("merged.jsonl");
+    let merge =
+        |files: &[&str], more: &[&str]| fabric_sim(&[&["merge"], files, &["--out", text(&merged)], more].concat());
+
+    let refused = merge(&[&shards[1], &shards[1]], &[]);
+    assert!(refused.code == Some(2) && !merged.exists(), "{}", refused.stderr);
+    assert!(refused.stderr.contains("missing shards: 1/4, 3/4, 4/4; "), "{}", refused.stderr);
+
+    let part = merge(&[&shards[3], &shards[1]], &["--partial", "--format", "json"]);
+    assert_eq!(part.code, Some(0), "what is not reached may be reached by another shard: {}", part.stderr);
+    assert!(part.stderr.contains("PARTIAL  without shards 1/4, 3/4"), "{}", part.stderr);
+    let result = json(&part);
+    assert_eq!((&result["shards"], &result["complete"]), (&serde_json::json!(["2/4", "4/4"]), &false.into()));
+
+    // A part is one among others.
+    let part = dir.join("part.jsonl");
+    fs::rename(&merged, &part).unwrap();
+    let refused = merge(&[text(&part), &shards[0]], &[]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("missing shards: 3/4; "), "{}", refused.stderr);
+    let whole = merge(&[&shards[2], text(&part), &shards[0]], &["--partial", "--format", "json"]);
+    assert_eq!(whole.code, Some(1), "all is judged once all is there: {}", whole.stderr);
+    assert!(!whole.stderr.contains("PARTIAL"), "{}", whole.stderr);
+    let result = json(&whole);
+    assert_eq!((&result["shards"], &result["complete"]), (&serde_json::json!(["1/1"]), &true.into()));
+
+    // Of results that do not say what they are of, nobody knows what lacks.
+    let old = fs::read_to_string(&part).unwrap().replace(r#","shards":["2/4","4/4"]"#, "");
+    fs::write(&part, old).unwrap();
+    let refused = merge(&[text(&part)], &["--partial"]);
+    assert!(refused.code == Some(2) && refused.stderr.contains("missing field `shards`"), "{}", refused.stderr);
+}
+
 /// No run of so few records changes a key.
 #[test]
 fn what_some_run_must_reach_and_none_does_fails_the_sweep_and_the_merge_of_its_shards() {

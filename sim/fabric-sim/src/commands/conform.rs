@@ -16,7 +16,7 @@ const SCHEMA: u32 = 1;
 /// What came of it all.
 struct Comparison {
     worlds: Vec<World>,
-    /// Worlds that the scenario names and this computer cannot run, and why.
+    /// Worlds that the scenario names and that cannot run here, and why.
     left_out: Vec<(World, String)>,
     /// What the simulator showed.
     shown: Shown,
@@ -37,7 +37,7 @@ pub(super) fn conform(args: &ConformArgs, terminal: &Terminal) -> Result<(), Exi
         terminal.say(&format!("error: {why}"));
         Exit::Usage
     })?;
-    let left_out = if args.worlds.is_none() { leave_out(&mut worlds) } else { Vec::new() };
+    let left_out = if args.worlds.is_none() { leave_out(&mut worlds, args) } else { Vec::new() };
     let comparison = compare(&drawn, args, worlds).map_err(|error| {
         terminal.say(&format!("error: {error}"));
         Exit::Internal
@@ -64,9 +64,10 @@ fn worlds(args: &ConformArgs, scenario: &Scenario) -> Result<Vec<World>, String>
     }
 }
 
-/// Takes out what this computer cannot run: nobody has asked for it by name.
-fn leave_out(worlds: &mut Vec<World>) -> Vec<(World, String)> {
-    let lacks: Vec<_> = worlds.iter().filter_map(|world| Some((*world, real::missing(*world)?))).collect();
+/// Takes out what cannot run here: nobody has asked for it by name.
+fn leave_out(worlds: &mut Vec<World>, args: &ConformArgs) -> Vec<(World, String)> {
+    let missing = |world| real::missing(world, args.guest_image.as_deref());
+    let lacks: Vec<_> = worlds.iter().filter_map(|world| Some((*world, missing(*world)?))).collect();
     worlds.retain(|world| lacks.iter().all(|(lacks, _)| lacks != world));
     lacks
 }

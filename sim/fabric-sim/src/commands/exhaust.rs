@@ -8,7 +8,7 @@ use crate::nemesis::{self, Limits, Mode};
 use crate::oracles::count;
 use crate::report::{program, quoted};
 use crate::scenario::{self, Scenario};
-use crate::sweep::{self, Bounds, Ended, Header, Line, Stopwatch, Tally};
+use crate::sweep::{self, Bounds, Ended, Header, Line, Shard, Shards, Stopwatch, Tally};
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::sim::Extras;
 use crate::worlds::{World, play_with};
@@ -85,6 +85,7 @@ fn header(args: &ExhaustArgs, name: &str, hash: &str) -> Header {
         suite: args.suite.to_string(),
         world: World::Sim.to_string(),
         sometimes: Vec::new(),
+        shards: Shards::one(Shard::WHOLE),
     }
 }
 

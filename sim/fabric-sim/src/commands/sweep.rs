@@ -5,7 +5,7 @@ use crate::cli::{BUILD, Exit, MergeArgs, SweepArgs, SweepFormat};
 use crate::nemesis::{self, Mode};
 use crate::report::sweep::{self as report, About};
 use crate::scenario::{self, Loaded};
-use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Stopped, Stopwatch, Tally};
+use crate::sweep::{self, Bounds, Ended, Header, Journal, Line, Plan, Shard, Shards, Stopped, Stopwatch, Tally};
 use crate::terminal::Terminal;
 use crate::worlds::World;
 use std::num::NonZeroUsize;
@@ -56,9 +56,10 @@ pub(super) fn sweep(args: &SweepArgs, terminal: &Terminal) -> Result<(), Exit> {
 }
 
 pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
-    let (mut tally, mut header): (Tally, Option<Header>) = (Tally::default(), None);
+    let (mut tally, mut header, mut shards): (Tally, Option<Header>, Vec<Shards>) = Default::default();
     for file in &args.files {
         let (found, lines) = sweep::read(file).map_err(|error| usage(terminal, &error))?;
+        shards.push(found.shards.clone());
         let known = header.get_or_insert_with(|| found.clone());
         if !known.is_of_one_sweep_with(&found) {
             let shown = file.display();
@@ -76,11 +77,17 @@ pub(super) fn merge(args: &MergeArgs, terminal: &Terminal) -> Result<(), Exit> {
         }
     }
     let Some(header) = header else { return Err(Exit::Usage) };
-    let about = About { header, is_part: false };
+    let (shards, missing) = Shards::together(shards);
+    if let Some(missing) = missing.as_ref().filter(|_| !args.partial) {
+        let error = format!("missing shards: {missing}; merge them too, or what is there with --partial");
+        return Err(usage(terminal, &error));
+    }
+    let is_complete = missing.is_none();
+    let about = About { header: Header { shards, ..header }, missing };
     if let Some(out) = &args.out {
         write(out, &about.header, &tally, terminal)?;
     }
-    show(&about, &tally, args.format, true, None, terminal)?;
+    show(&about, &tally, args.format, is_complete, None, terminal)?;
     finish(tally.exit(about.wanted()))
 }
 
@@ -123,8 +130,9 @@ fn about(args: &SweepArgs, loaded: &Loaded) -> About {
         suite: args.suite.to_string(),
         world: args.world.to_string(),
         sometimes: loaded.scenario.checks.sometimes.clone(),
+        shards: Shards::one(args.shard.unwrap_or(Shard::WHOLE)),
     };
-    About { header, is_part: args.shard.is_some_and(|(_, shards)| shards > 1) }
+    About { header, missing: None }
 }
 
 fn refuse_what_lacks(args: &SweepArgs, loaded: &Loaded) -> Result<(), String> {
@@ -144,10 +152,10 @@ fn mode(args: &SweepArgs, loaded: &Loaded) -> Mode {
 }
 
 fn plan<'a>(args: &SweepArgs, loaded: &'a Loaded) -> Result<Plan<'a>, String> {
-    let shard = args.shard.unwrap_or((0, 1));
+    let shard = args.shard.unwrap_or(Shard::WHOLE);
     let mut regressions = sweep::regressions(&args.scenario, &loaded.scenario.name)?;
     // They failed in the simulator, and in another world their seeds are others like any.
-    regressions.retain(|task| args.world == World::Sim && task.seed % shard.1 == shard.0);
+    regressions.retain(|task| args.world == World::Sim && task.seed % shard.of == shard.rest);
     let all = if args.time.is_some() { (0, u64::MAX) } else { (0, 1_000) };
     Ok(Plan {
         loaded,
@@ -189,8 +197,7 @@ fn say_head(about: &About, plan: &Plan<'_>, known: usize, terminal: &Terminal) {
     terminal.say(&format!("scenario  {}  {}", header.scenario, header.scenario_hash));
     let (from, until) = plan.seeds;
     let seeds = if until == u64::MAX { format!("{from}..") } else { format!("{from}..{until}") };
-    let shard =
-        if plan.shard.1 > 1 { format!(", shard {} of {}", plan.shard.0 + 1, plan.shard.1) } else { String::new() };
+    let shard = if plan.shard == Shard::WHOLE { String::new() } else { format!(", shard {}", plan.shard) };
     let place = if plan.world == World::Sim { String::new() } else { format!(", world {}", plan.world) };
     let (mode, suite, jobs) = (plan.mode, plan.suite, plan.bounds.jobs);
     terminal.say(&format!("seeds     {seeds}, {mode}{shard}, {suite} suite{place}, {jobs} jobs"));

@@ -306,6 +306,12 @@ pub(crate) const ALWAYS: &[Known] = &[
         build: || Box::new(calls::DenialsAudited::default()),
     },
     Known {
+        name: "calls-in-time",
+        promise: "Each call is over within the time that its caller gives it: an answer that comes later counts for nothing.",
+        about: About::Calls,
+        build: || Box::new(calls::CallsInTime::default()),
+    },
+    Known {
         name: NO_PANIC,
         promise: "No machine panics.",
         about: About::All,

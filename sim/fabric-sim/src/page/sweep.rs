@@ -21,9 +21,10 @@ pub(crate) fn of_sweep(file: &Path) -> Result<String, String> {
         () if counts.passed > 0 => "pass",
         () => "nothing-ran",
     };
+    let runs = format!("{} runs", counts.runs);
     let head = json!({
         "scenario": header.scenario,
-        "seed": format!("{} runs", counts.runs),
+        "seed": header.shards.missing().map_or(runs.clone(), |missing| format!("{runs}, without shards {missing}")),
         "build": header.build,
         "verdict": verdict,
         "suite": header.suite,
@@ -31,7 +32,7 @@ pub(crate) fn of_sweep(file: &Path) -> Result<String, String> {
         "virtual_ns": lines.iter().map(|line| line.virtual_ns).sum::<u64>(),
         "events": lines.iter().map(|line| line.events).sum::<u64>(),
     });
-    let about = About { header, is_part: false };
+    let about = About { header, missing: None };
     let distinct: Vec<_> = distinct.iter().map(|one| failure(one, &about)).collect();
     let header = &about.header;
     let sweep = json!({

@@ -4,7 +4,7 @@ use super::layout::{columns, hang};
 use super::{command, in_world};
 use crate::nemesis::Mode;
 use crate::oracles::{self, count, grouped};
-use crate::sweep::{Counts, Distinct, Header, Line, Tally};
+use crate::sweep::{Counts, Distinct, Header, Line, Missing, Tally};
 use crate::terminal::{Paint, Terminal};
 use crate::worlds::{SuiteKind, World};
 use core::fmt::Write;
@@ -13,14 +13,14 @@ use serde_json::{Value, json};
 /// What the reports of one sweep have in common.
 pub(crate) struct About {
     pub(crate) header: Header,
-    /// Others run the rest of the seeds: what no run here has reached may be reached there.
-    pub(crate) is_part: bool,
+    /// The shards that a merge does without.
+    pub(crate) missing: Option<Missing>,
 }
 
 impl About {
-    /// The probes that some run must have reached.
+    /// The probes that some run must have reached; of a part none, since what no run here has reached another shard may have.
     pub(crate) fn wanted(&self) -> &[String] {
-        if self.is_part { &[] } else { &self.header.sometimes }
+        if self.header.shards.is_whole() { &self.header.sometimes } else { &[] }
     }
 
     /// The command that makes the run of `line` again.
@@ -61,6 +61,9 @@ pub(crate) fn summary(about: &About, tally: &Tally, millis: Option<u64>, termina
     }
     for one in &distinct {
         let _ = write!(text, "\n{}", shown(about, one, terminal));
+    }
+    if let Some(missing) = &about.missing {
+        let _ = write!(text, "\n\n{}  without shards {missing}", terminal.paint(Paint::Warn, "PARTIAL"));
     }
     text + &probes_shown(about, tally, terminal)
 }
@@ -110,7 +113,7 @@ fn shown(about: &About, one: &Distinct, terminal: &Terminal) -> String {
 pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
     let counts = tally.counts();
     let failures: Vec<_> = tally.distinct().iter().map(|one| distinct(about, one)).collect();
-    let Header { schema, scenario, scenario_hash, build, suite, world, .. } = &about.header;
+    let Header { schema, scenario, scenario_hash, build, suite, world, shards, .. } = &about.header;
     json!({
         "schema": schema,
         "scenario": scenario,
@@ -118,6 +121,7 @@ pub(crate) fn json(about: &About, tally: &Tally, is_complete: bool) -> Value {
         "build": build,
         "suite": suite,
         "world": world,
+        "shards": shards,
         "complete": is_complete,
         "runs": counts.runs,
         "passed": counts.passed,
@@ -160,6 +164,9 @@ pub(crate) fn junit(about: &About, tally: &Tally) -> String {
     let mut text =
         format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<testsuites tests=\"{tests}\" failures=\"{failures}\">\n");
     let _ = writeln!(text, "  <testsuite name=\"{name}\" tests=\"{tests}\" failures=\"{failures}\">");
+    if let Some(missing) = &about.missing {
+        let _ = writeln!(text, "    <properties><property name=\"missing-shards\" value=\"{missing}\"/></properties>");
+    }
     if counts.passed > 0 {
         let _ = writeln!(text, "    <testcase classname=\"{name}\" name=\"{} passed\"/>", count(counts.passed, "run"));
     }
@@ -212,7 +219,13 @@ pub(crate) fn github(about: &About, tally: &Tally) -> String {
         let title = property(&format!("sometimes {probe}"));
         format!("::error file={},title={title}::{}\n", property(&about.header.path), never(&counts))
     };
-    tally.distinct().iter().map(annotation).chain(tally.unreached(about.wanted()).into_iter().map(missed)).collect()
+    let partial = about.missing.as_ref().map(|missing| {
+        let message = data(&format!("without shards {missing}"));
+        format!("::warning file={},title=partial::{message}\n", property(&about.header.path))
+    });
+    let failures = tally.distinct().iter().map(annotation).collect::<String>();
+    let unreached = tally.unreached(about.wanted()).into_iter().map(missed).collect::<String>();
+    [partial.unwrap_or_default(), failures, unreached].concat()
 }
 
 fn data(text: &str) -> String {
@@ -226,7 +239,7 @@ fn property(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sweep::{Failure, Verdict};
+    use crate::sweep::{Failure, Shard, Shards, Verdict};
 
     fn about() -> About {
         let header = Header {
@@ -239,8 +252,9 @@ mod tests {
             suite: "model".into(),
             world: "sim".into(),
             sometimes: Vec::new(),
+            shards: Shards::one(Shard::WHOLE),
         };
-        About { header, is_part: false }
+        About { header, missing: None }
     }
 
     fn tally() -> Tally {
@@ -286,6 +300,21 @@ mod tests {
         assert_eq!(text.lines().count(), 1);
         assert!(text.starts_with("::error file=a b.toml,title=no-panic (src/mux/mod.rs%3A9)::2 runs"), "{text}");
         assert!(text.contains("100%25\u{7}%0Anext"), "{text}");
+    }
+
+    #[test]
+    fn every_format_says_which_shards_are_missing() {
+        let half = Shards::one(Shard { of: 2, rest: 0 });
+        let part = About { missing: half.missing(), header: Header { shards: half, ..about().header } };
+        assert_eq!(json(&part, &tally(), false)["shards"], json!(["1/2"]));
+        let junit = junit(&part, &tally());
+        let xml = roxmltree::Document::parse(&junit).unwrap();
+        let property = xml.descendants().find(|node| node.has_tag_name("property")).unwrap();
+        assert_eq!((property.attribute("name"), property.attribute("value")), (Some("missing-shards"), Some("2/2")));
+        let github = github(&part, &tally());
+        assert!(github.starts_with("::warning file=a b.toml,title=partial::without shards 2/2\n"), "{github}");
+        let human = summary(&part, &tally(), None, &Terminal::plain(100));
+        assert!(human.contains("PARTIAL  without shards 2/2"), "{human}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! not there.
 
 use super::line::Line;
+use super::shard::{Shard, Shards};
 use serde::{Deserialize, Serialize};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
@@ -27,14 +28,21 @@ pub(crate) struct Header {
     pub(crate) world: String,
     /// The probes that the scenario wants to see reached.
     pub(crate) sometimes: Vec<String>,
+    /// What of the seeds the lines are.
+    pub(crate) shards: Shards,
 }
 
 impl Header {
-    /// Whether lines under both are of one sweep, wherever the scenario was and whichever way its values were set: its hash
-    /// covers what it says.
+    /// Whether lines under both are of one sweep, whatever part of it, wherever the scenario was and whichever way its values
+    /// were set: its hash covers what it says.
     pub(crate) fn is_of_one_sweep_with(&self, other: &Self) -> bool {
-        let placeless = |header: &Self| Self { path: String::new(), overrides: Vec::new(), ..header.clone() };
-        placeless(self) == placeless(other)
+        let common = |header: &Self| Self {
+            path: String::new(),
+            overrides: Vec::new(),
+            shards: Shards::one(Shard::WHOLE),
+            ..header.clone()
+        };
+        common(self) == common(other)
     }
 }
 

@@ -110,6 +110,7 @@ pub(crate) fn program() -> io::Result<String> {
 #[cfg(test)]
 mod tests {
     use super::super::line::Verdict;
+    use super::super::shard::{Shard, Shards};
     use super::*;
     use std::collections::BTreeMap;
     use std::path::PathBuf;
@@ -140,6 +141,7 @@ mod tests {
             suite: "model".into(),
             world: "sim".into(),
             sometimes: Vec::new(),
+            shards: Shards::one(Shard::WHOLE),
         }
     }
 

@@ -5,6 +5,7 @@ use super::examine::{Task, examine};
 use super::journal::Journal;
 use super::line::Line;
 use super::progress::{Progress, Stopwatch};
+use super::shard::Shard;
 use super::tally::Tally;
 use crate::nemesis::Mode;
 use crate::scenario::Loaded;
@@ -55,8 +56,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) regressions: Vec<Task>,
     /// From the first to just before the second.
     pub(crate) seeds: (u64, u64),
-    /// The seeds that are the first number modulo the second.
-    pub(crate) shard: (u64, u64),
+    /// Which of the seeds.
+    pub(crate) shard: Shard,
     pub(crate) bounds: Bounds,
 }
 
@@ -85,7 +86,7 @@ impl Plan<'_> {
             return Some(*task);
         }
         let (from, until) = self.seeds;
-        let (rest, shards) = self.shard;
+        let Shard { of: shards, rest } = self.shard;
         let first = from.checked_add((rest + shards - from % shards) % shards)?;
         let seed = (index - self.regressions.len() as u64).checked_mul(shards).and_then(|more| first.checked_add(more));
         seed.filter(|seed| *seed < until).map(|seed| Task { mode: self.mode, seed })
@@ -93,7 +94,7 @@ impl Plan<'_> {
 
     fn count(&self) -> u64 {
         let (from, until) = self.seeds;
-        let (rest, shards) = self.shard;
+        let Shard { of: shards, rest } = self.shard;
         let first = from.saturating_add((rest + shards - from % shards) % shards);
         until.saturating_sub(first).div_ceil(shards) + self.regressions.len() as u64
     }
@@ -280,7 +281,7 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    fn seeds(from: u64, until: u64, shard: (u64, u64)) -> Vec<u64> {
+    fn seeds(from: u64, until: u64, shard: Shard) -> Vec<u64> {
         let loaded = crate::scenario::open(Path::new("tests/scenarios/bench.toml"), &[]).unwrap();
         let plan = Plan {
             loaded: &loaded,
@@ -302,11 +303,12 @@ mod tests {
     fn shards_have_every_seed_once() {
         for (from, until) in [(0, 10), (3, 40), (7, 8), (5, 5), (u64::MAX - 9, u64::MAX)] {
             for shards in 1..6 {
-                let mut all: Vec<_> = (0..shards).flat_map(|rest| seeds(from, until, (rest, shards))).collect();
+                let mut all: Vec<_> =
+                    (0..shards).flat_map(|rest| seeds(from, until, Shard { of: shards, rest })).collect();
                 all.sort_unstable();
                 assert_eq!(all, (from..until).collect::<Vec<_>>(), "{from}..{until} in {shards}");
             }
         }
-        assert_eq!(seeds(3, 10, (1, 4)), [5, 9]);
+        assert_eq!(seeds(3, 10, Shard { of: 4, rest: 1 }), [5, 9]);
     }
 }

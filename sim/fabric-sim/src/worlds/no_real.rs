@@ -5,13 +5,14 @@ use super::{Given, World};
 use crate::cli::Exit;
 use crate::oracles::Seen;
 use crate::scenario::Scenario;
+use std::path::Path;
 use std::rc::Rc;
 
 pub(crate) const NODES_MAX: u32 = 15;
 pub(crate) const VMS_MAX: usize = 8;
 
 /// What lacks here.
-pub(crate) fn missing(world: World) -> Option<String> {
+pub(crate) fn missing(world: World, _: Option<&Path>) -> Option<String> {
     (!world.is_simulated()).then(|| "it needs Linux".to_owned())
 }
 

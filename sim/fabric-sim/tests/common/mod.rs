@@ -24,7 +24,13 @@ pub(crate) fn command(args: &[&str]) -> Command {
 /// Runs the program with these arguments.
 #[allow(dead_code, reason = "each test binary uses its own part")]
 pub(crate) fn fabric_sim(args: &[&str]) -> Ran {
-    let Output { status, stdout, stderr } = command(args).output().unwrap();
+    ran(&mut command(args))
+}
+
+/// Runs the command.
+#[allow(dead_code, reason = "each test binary uses its own part")]
+pub(crate) fn ran(command: &mut Command) -> Ran {
+    let Output { status, stdout, stderr } = command.output().unwrap();
     let text = |bytes| String::from_utf8(bytes).unwrap();
     Ran { code: status.code(), stdout: text(stdout), stderr: text(stderr) }
 }

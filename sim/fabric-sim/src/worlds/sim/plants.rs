@@ -12,7 +12,7 @@ use fabric::Config;
 use fabric::identity::{DeviceKey, NoisePublic};
 use fabric::suite::{Cipher, Forged, Hash, Suite, TAG_BYTES};
 use machine::{Input, Instant, Machine, Output, PipeId};
-use scenario_actor::{Actor, Allow, Expect, Observation, Part};
+use scenario_actor::{Actor, Allow, Expect, Observation, Part, WorkSeen};
 use std::collections::VecDeque;
 use std::path::Path;
 use std::rc::Rc;
@@ -288,6 +288,7 @@ const REVOCATION: &str = "../../scenarios/revocation.toml";
 const TORN: &str = "../../scenarios/trust-torn-writes.toml";
 const ROTATION: &str = "../../scenarios/key-rotation.toml";
 const CALLS: &str = "../../scenarios/remote-calls.toml";
+const LATE_ANSWER: &str = "../../scenarios/late-answer.toml";
 const GOODBYE: &str = "../../scenarios/goodbye.toml";
 
 /// How a run broke this promise whose nodes' observations pass through `says`.
@@ -303,6 +304,7 @@ fn without_a_fault_every_promise_of_trust_is_judged_and_holds() {
         (TORN, "trust-durable"),
         (ROTATION, "rotation-keeps-sessions"),
         (CALLS, "denials-audited"),
+        (LATE_ANSWER, "calls-in-time"),
         (GOODBYE, "goodbyes-heard"),
     ];
     for (file, check) in judged {
@@ -427,6 +429,16 @@ fn a_node_that_lets_a_call_through_which_policy_denies_is_caught() {
     };
     let how = breaks(CALLS, Plant { part, ..Plant::default() }, "denials-audited");
     assert!(how.contains("hub lets guest call samgrd/forget"), "{how}");
+}
+
+#[test]
+fn a_call_that_its_caller_does_not_give_up_is_caught() {
+    let says = |_: &str, seen: Observation| match seen {
+        Observation::Work { seen: WorkSeen::Failed { .. } | WorkSeen::Started { attempt: 1.. }, .. } => vec![],
+        seen => vec![seen],
+    };
+    let how = says_breaks(LATE_ANSWER, says, "calls-in-time");
+    assert!(how.contains("phone -> hub/samgrd/resolve was not over"), "{how}");
 }
 
 #[test]

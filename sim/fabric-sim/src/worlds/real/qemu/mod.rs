@@ -20,7 +20,7 @@ use guest_contract::{Exit, Hex, Line, Stack, Start};
 use hub::Hub;
 use mio::event::Event;
 use mio::{Registry, Token};
-use qemu_runner::{Failure, Kind, Launch, build_image, check_qemu};
+use qemu_runner::{Kind, Launch, build_image, check_qemu, find_guest};
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Write};
@@ -39,13 +39,14 @@ const MEMORY_MIB: u32 = 64;
 const STORED_KEYS_MAX: usize = 1_024;
 /// A machine whose run is gone ends by itself so long after the run would have.
 const LINGER_NANOS: u64 = 60_000_000_000;
-/// The guest's package, where this program was built.
-const GUEST: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../qemu-harness/guest");
 
-/// What this computer lacks to run `world`.
-pub(crate) fn missing(world: World) -> Option<String> {
-    let is_asked = world == World::Qemu;
-    is_asked.then(|| check_qemu(Path::new(QEMU)).err()).flatten().map(|failure| failure.detail)
+/// What lacks here to run `world`, where machines boot `guest_image` if there is one.
+pub(crate) fn missing(world: World, guest_image: Option<&Path>) -> Option<String> {
+    if world != World::Qemu {
+        return None;
+    }
+    let guest = || if guest_image.is_none() { find_guest().map(drop) } else { Ok(()) };
+    check_qemu(Path::new(QEMU)).and_then(|()| guest()).err().map(|failure| failure.detail)
 }
 
 pub(super) struct Machines {
@@ -247,13 +248,9 @@ fn host_number(node: NodeId) -> u16 {
     u16::try_from(node + 1).unwrap_or(u16::MAX)
 }
 
-/// Builds the image that this program's source has, if it is not built.
+/// The image of the checkout around, which is built if it is not.
 fn built() -> Result<PathBuf, String> {
-    let guest = Path::new(GUEST);
-    if !guest.is_dir() {
-        return Err(format!("the guest's source is not at `{GUEST}`: name a built image with --guest-image"));
-    }
-    build_image(guest).map_err(|Failure { detail, .. }| detail)
+    find_guest().and_then(|guest| build_image(&guest)).map_err(|failure| failure.detail)
 }
 
 impl Site for Machines {
