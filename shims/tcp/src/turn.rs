@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::thread;
 use std::time::Duration as StdDuration;
 
-use machine::{Input, Machine, Output, PipeEnd, PipeId};
+use machine::{Input, Instant, Machine, Output, PipeEnd, PipeId};
 
 use crate::clock::std_duration;
 use crate::datagrams::Source;
