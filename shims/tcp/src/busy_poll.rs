@@ -17,8 +17,8 @@ const SMALL_BYTES: usize = 4_096;
 /// Yielding costs more than an interrupt may: another thread has had its slice of the processor, of which the kernel gives a
 /// millisecond or three. One that sleeps is let in sooner.
 const SLICE: Duration = Duration::from_micros(500);
-/// How long nothing is looked for after that.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Nothing is looked for then, for so many times as long as that took: of all time, a thirtieth is lost so at most.
+const PAUSE_FACTOR: u64 = 32;
 
 /// Guesses by the last wait, as the kernel's adaptive polling of halted processors does: one that was short lets the next be
 /// looked through, so that an idle thread looks at most once after its last answer.
@@ -67,8 +67,9 @@ impl BusyPoll {
 
     /// It was looked until `now`, and something was found or `until` was reached.
     pub(crate) fn looked(&mut self, until: Instant, now: Instant) {
-        if now.saturating_since(until) >= SLICE {
-            self.paused_until = now + PAUSE;
+        let lost = now.saturating_since(until);
+        if lost >= SLICE {
+            self.paused_until = now + lost.saturating_mul(PAUSE_FACTOR);
         }
     }
 
@@ -145,7 +146,7 @@ mod tests {
         poll.looked(at(30), at(529));
         assert!(poll.begin(at(10), None).is_some());
         poll.looked(at(30), at(530));
-        for (now, may_look) in [(540, false), (100_529, false), (100_530, true)] {
+        for (now, may_look) in [(540, false), (16_529, false), (16_530, true)] {
             poll.waited(at(now), at(now));
             assert_eq!(poll.begin(at(now), None).is_some(), may_look);
         }
