@@ -17,11 +17,11 @@ const SMALL_BYTES: usize = 4_096;
 /// Yielding costs more than an interrupt may: another thread has had its slice of the processor, of which the kernel gives a
 /// millisecond or three. One that sleeps is let in sooner.
 const SLICE: Duration = Duration::from_micros(500);
-/// Nothing is looked for then, for so many times as long as that took: of all time, a thirtieth is lost so at most.
-const PAUSE_FACTOR: u64 = 32;
+/// After time that was lost by looking nothing is looked for, for so many times as long.
+const PAUSE_FACTOR: u64 = 8;
 
-/// Guesses by the last wait, as the kernel's adaptive polling of halted processors does: one that was short lets the next be
-/// looked through, so that an idle thread looks at most once after its last answer.
+/// A thread that looks in vain sleeps the next times, so that little of all its time goes by so. One that exchanges nothing
+/// never looks.
 #[derive(Debug)]
 pub(crate) struct BusyPoll {
     /// How long to look; zero is never.
@@ -30,7 +30,6 @@ pub(crate) struct BusyPoll {
     received: Option<PipeId>,
     /// The same once it has sent as little: an answer, or what is to be answered.
     expects: Option<PipeId>,
-    was_short: bool,
     /// When the kernel was last asked about all sockets.
     asked: Instant,
     paused_until: Instant,
@@ -38,14 +37,7 @@ pub(crate) struct BusyPoll {
 
 impl BusyPoll {
     pub(crate) const fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            received: None,
-            expects: None,
-            was_short: false,
-            asked: Instant::ZERO,
-            paused_until: Instant::ZERO,
-        }
+        Self { limit, received: None, expects: None, asked: Instant::ZERO, paused_until: Instant::ZERO }
     }
 
     pub(crate) fn received(&mut self, pipe: PipeId, bytes: usize) {
@@ -60,23 +52,26 @@ impl BusyPoll {
 
     /// The pipe to look at, and until when, if the driver can sleep for `patience` from now.
     pub(crate) fn begin(&self, now: Instant, patience: Option<StdDuration>) -> Option<(PipeId, Instant)> {
-        let may_look = self.was_short && now >= self.paused_until && now.saturating_since(self.asked) < ASK_EVERY;
+        let may_look = now >= self.paused_until && now.saturating_since(self.asked) < ASK_EVERY;
         let is_in_time = patience.is_none_or(|patience| std_duration(self.limit) < patience);
-        self.expects.filter(|_| may_look && is_in_time).map(|pipe| (pipe, now + self.limit))
+        let is_on = self.limit > Duration::ZERO;
+        self.expects.filter(|_| is_on && may_look && is_in_time).map(|pipe| (pipe, now + self.limit))
     }
 
     /// It was looked until `now`, and something was found or `until` was reached.
-    pub(crate) fn looked(&mut self, until: Instant, now: Instant) {
-        let lost = now.saturating_since(until);
-        if lost >= SLICE {
-            self.paused_until = now + lost.saturating_mul(PAUSE_FACTOR);
-        }
+    pub(crate) fn looked(&mut self, until: Instant, now: Instant, has_found: bool) {
+        let late = now.saturating_since(until);
+        let lost = match has_found {
+            true if late < SLICE => return,
+            true => late,
+            false => late + self.limit,
+        };
+        self.paused_until = now + lost.saturating_mul(PAUSE_FACTOR);
     }
 
-    /// The kernel was asked about all sockets; with nothing else to do, it took from `began` to `now`.
-    pub(crate) fn waited(&mut self, began: Instant, now: Instant) {
+    /// The kernel was asked about all sockets.
+    pub(crate) fn asked(&mut self, now: Instant) {
         self.asked = now;
-        self.was_short = now.saturating_since(began) < self.limit;
     }
 }
 
@@ -91,12 +86,12 @@ mod tests {
         Instant::from_nanos(micros * 1_000)
     }
 
-    /// After a short wait, and with an answer due.
+    /// With an answer due, and the kernel asked 5 us after the start.
     fn expecting(limit: Duration) -> BusyPoll {
         let mut poll = BusyPoll::new(limit);
         poll.received(PIPE, SMALL_BYTES);
         poll.sent(PIPE, SMALL_BYTES);
-        poll.waited(at(0), at(5));
+        poll.asked(at(5));
         poll
     }
 
@@ -107,12 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_looked_for_without_a_limit_past_a_deadline_or_after_a_long_wait() {
+    fn nothing_is_looked_for_without_a_limit_or_past_a_deadline() {
         assert_eq!(expecting(Duration::ZERO).begin(at(10), None), None);
         assert_eq!(expecting(LIMIT).begin(at(10), Some(StdDuration::from_micros(20))), None);
-        let mut poll = expecting(LIMIT);
-        poll.waited(at(10), at(30));
-        assert_eq!(poll.begin(at(40), None), None);
     }
 
     #[test]
@@ -140,25 +132,36 @@ mod tests {
         assert!(!expects(1, &[SMALL_BYTES + 1, 1]), "which sends the rest");
     }
 
+    /// Whether it is looked at these times, with the kernel asked just before each.
+    fn looks(poll: &mut BusyPoll, times: [u64; 2]) -> [bool; 2] {
+        times.map(|now| {
+            poll.asked(at(now));
+            poll.begin(at(now), None).is_some()
+        })
+    }
+
     #[test]
-    fn nothing_is_looked_for_for_a_while_when_others_need_the_processor() {
+    fn a_look_in_vain_is_followed_by_a_pause() {
         let mut poll = expecting(LIMIT);
-        poll.looked(at(30), at(529));
+        poll.looked(at(30), at(31), false);
+        assert_eq!(looks(&mut poll, [31 + 21 * PAUSE_FACTOR - 1, 31 + 21 * PAUSE_FACTOR]), [false, true]);
+    }
+
+    #[test]
+    fn so_is_one_that_gave_others_a_slice_of_the_processor() {
+        let mut poll = expecting(LIMIT);
+        poll.looked(at(30), at(529), true);
         assert!(poll.begin(at(10), None).is_some());
-        poll.looked(at(30), at(530));
-        for (now, may_look) in [(540, false), (16_529, false), (16_530, true)] {
-            poll.waited(at(now), at(now));
-            assert_eq!(poll.begin(at(now), None).is_some(), may_look);
-        }
+        poll.looked(at(30), at(530), true);
+        assert_eq!(looks(&mut poll, [530 + 500 * PAUSE_FACTOR - 1, 530 + 500 * PAUSE_FACTOR]), [false, true]);
     }
 
     #[test]
     fn other_sockets_are_asked_about_now_and_then() {
         let mut poll = expecting(LIMIT);
-        let last = Instant::ZERO + Duration::from_micros(5) + ASK_EVERY;
         assert!(poll.begin(at(504), None).is_some());
-        assert_eq!(poll.begin(last, None), None);
-        poll.waited(last, last);
-        assert!(poll.begin(last, None).is_some());
+        assert_eq!(poll.begin(at(505), None), None);
+        poll.asked(at(505));
+        assert!(poll.begin(at(505), None).is_some());
     }
 }

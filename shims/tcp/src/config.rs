@@ -30,8 +30,8 @@ pub struct Config {
     pub value_bytes_max: usize,
     /// How long a dial, or a sent byte, may stay unanswered before the pipe times out; at least a millisecond.
     pub patience: Duration,
-    /// How long a driver that has answered on a pipe, or was answered, looks there for what comes next before it sleeps, if the
-    /// wait before was no longer; other threads may run meanwhile. Zero sleeps at once.
+    /// How long a driver that has answered on a pipe, or was answered, looks there for what comes next before it sleeps; other
+    /// threads may run meanwhile. Zero sleeps at once.
     pub busy_poll: Duration,
     /// The kernel's send buffer of each pipe, in bytes; `None` lets it choose and grow.
     pub send_buffer_bytes: Option<usize>,
@@ -54,7 +54,7 @@ impl Config {
             values_max: 1_024,
             value_bytes_max: 1024 * 1024,
             patience: Duration::from_secs(120),
-            busy_poll: Duration::from_micros(20),
+            busy_poll: Duration::from_micros(30),
             send_buffer_bytes: None,
             receive_buffer_bytes: None,
         }

@@ -106,10 +106,10 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         if !self.driver.has_work() && self.look(max_wait) {
             return Ok(());
         }
-        let began = self.driver.clock.now();
-        let timeout = if self.driver.has_work() { Some(StdDuration::ZERO) } else { self.patience(began, max_wait) };
+        let now = self.driver.clock.now();
+        let timeout = if self.driver.has_work() { Some(StdDuration::ZERO) } else { self.patience(now, max_wait) };
         let collected = self.collect(timeout);
-        self.driver.busy_poll.waited(began, self.driver.clock.now());
+        self.driver.busy_poll.asked(self.driver.clock.now());
         collected
     }
 
@@ -145,7 +145,7 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
             let has_received = self.visit(pipe);
             let now = self.driver.clock.now();
             if has_received || now >= until {
-                self.driver.busy_poll.looked(until, now);
+                self.driver.busy_poll.looked(until, now, has_received);
                 return has_received;
             }
         }
