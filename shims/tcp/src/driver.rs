@@ -50,6 +50,8 @@ pub struct Driver<M: Machine> {
     pub(crate) outputs_left: bool,
     /// The last turn ended before every command was taken.
     pub(crate) commands_left: bool,
+    /// The last turn did not take all of the kernel's edges: no further one tells of those that are left.
+    pub(crate) edges_left: bool,
     local_addr: SocketAddr,
     datagram_addr: SocketAddr,
 }
@@ -119,6 +121,7 @@ impl Bound {
             busy_poll: BusyPoll::new(self.busy_poll),
             outputs_left: false,
             commands_left: false,
+            edges_left: false,
             local_addr: self.local_addr,
             datagram_addr: self.datagram_addr,
         })
@@ -173,6 +176,23 @@ impl<M: Machine> Driver<M> {
         self.inbox.handle()
     }
 
+    /// Whether the next turn finds something to do without waiting.
+    pub(crate) fn has_work(&self) -> bool {
+        self.outputs_left
+            || self.commands_left
+            || self.edges_left
+            || self.inbox.is_stopped()
+            || self.datagrams.is_ready()
+            || self.pipes.queued() > 0
+            || self.listener.is_ready(self.clock)
+    }
+
+    /// When the machine, the dials or a pause of the listener want a turn.
+    pub(crate) fn next_timeout(&self) -> Option<Instant> {
+        let deadlines = [self.machine.next_timeout(), self.pipes.next_timeout(), self.listener.next_timeout()];
+        deadlines.into_iter().flatten().min()
+    }
+
     /// Hands in a command from this thread. What comes of it is done in the next turn.
     pub fn command(&mut self, command: M::Command) {
         self.machine.handle(self.clock.now(), machine::Input::Command(command));
@@ -195,6 +215,17 @@ impl<M: Machine> Driver<M> {
         on_event: impl FnMut(&mut M, M::Event) -> ControlFlow<()>,
     ) -> Result<ControlFlow<()>, Error> {
         Turn::new(self, on_event).run(max_wait).map_err(Error::Wait)
+    }
+
+    /// A turn without a wait: for an event loop that waits for the descriptor of `poll` itself, and says whether that was
+    /// ready since the last such turn began.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn turn_ready(
+        &mut self,
+        has_edges: bool,
+        on_event: impl FnMut(&mut M, M::Event) -> ControlFlow<()>,
+    ) -> Result<ControlFlow<()>, Error> {
+        Turn::new(self, on_event).run_ready(has_edges).map_err(Error::Wait)
     }
 }
 

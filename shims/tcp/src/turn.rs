@@ -37,6 +37,22 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         self.driver.outputs_left = false;
         self.drain();
         self.wait(max_wait)?;
+        Ok(self.work())
+    }
+
+    /// As [`Turn::run`], for who waits elsewhere: collects the kernel's edges if there are any, and never waits.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn run_ready(mut self, has_edges: bool) -> io::Result<ControlFlow<()>> {
+        self.driver.outputs_left = false;
+        self.drain();
+        if has_edges || self.driver.edges_left {
+            self.collect(Some(StdDuration::ZERO))?;
+        }
+        Ok(self.work())
+    }
+
+    /// Hands in what is ready.
+    fn work(&mut self) -> ControlFlow<()> {
         self.commands();
         self.datagrams(Source::Own);
         self.datagrams(Source::Group);
@@ -44,7 +60,7 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         self.pipes();
         self.timers();
         let is_over = self.has_broken || self.driver.inbox.is_stopped();
-        Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
     /// Does what the machine wants, until it wants no more.
@@ -87,31 +103,35 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
 
     /// Collects the kernel's edges; waits for one if nothing else is to do.
     fn wait(&mut self, max_wait: Option<StdDuration>) -> io::Result<()> {
-        if !self.is_busy() && self.look(max_wait) {
+        if !self.driver.has_work() && self.look(max_wait) {
             return Ok(());
         }
         let began = self.driver.clock.now();
-        let timeout = if self.is_busy() { Some(StdDuration::ZERO) } else { self.patience(began, max_wait) };
-        let Driver { poll, events, listener, datagrams, pipes, busy_poll, clock, .. } = &mut *self.driver;
-        let waited = poll.poll(events, timeout);
-        busy_poll.waited(began, clock.now());
-        match waited {
+        let timeout = if self.driver.has_work() { Some(StdDuration::ZERO) } else { self.patience(began, max_wait) };
+        let collected = self.collect(timeout);
+        self.driver.busy_poll.waited(began, self.driver.clock.now());
+        collected
+    }
+
+    fn collect(&mut self, timeout: Option<StdDuration>) -> io::Result<()> {
+        let Driver { poll, events, edges_left, listener, datagrams, pipes, .. } = &mut *self.driver;
+        *edges_left = true;
+        match poll.poll(events, timeout) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()), // by a signal: the turn ends early
             waited => waited?,
         }
-        let mut is_woken = false;
+        let mut count = 0;
         for event in &*events {
+            count += 1;
             match event.token() {
                 LISTENER => listener.on_ready(),
                 DATAGRAMS => datagrams.on_ready(Source::Own),
                 GROUP => datagrams.on_ready(Source::Group),
-                WAKER => is_woken = true,
+                WAKER => {} // commands are looked for in every turn
                 _ => pipes.on_ready(event),
             }
         }
-        if is_woken {
-            self.drain(); // who shares the machine may have given it something to do; commands are looked for in every turn
-        }
+        *edges_left = count == events.capacity();
         Ok(())
     }
 
@@ -132,22 +152,10 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         false
     }
 
-    fn is_busy(&self) -> bool {
-        let driver = &*self.driver;
-        driver.outputs_left
-            || driver.commands_left
-            || driver.inbox.is_stopped()
-            || driver.datagrams.is_ready()
-            || driver.pipes.queued() > 0
-            || driver.listener.is_ready(driver.clock)
-    }
-
     /// How long the machine, the dials, a pause of the listener and the caller can wait.
     fn patience(&self, now: Instant, max_wait: Option<StdDuration>) -> Option<StdDuration> {
         let driver = &*self.driver;
-        let deadlines = [driver.machine.next_timeout(), driver.pipes.next_timeout(), driver.listener.next_timeout()];
-        let deadline: Option<Instant> = deadlines.into_iter().flatten().min();
-        let until = deadline.map(|deadline| std_duration(deadline.saturating_since(now)));
+        let until = driver.next_timeout().map(|deadline| std_duration(deadline.saturating_since(now)));
         until.into_iter().chain(max_wait).min()
     }
 

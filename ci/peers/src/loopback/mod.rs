@@ -141,6 +141,7 @@ pub fn throughput(rows: &str) {
         ("**fabric, 100 streams, shared bytes**", Box::new(fabric::transfer(100, true))),
         ("**fabric, 1 stream**", Box::new(fabric::transfer(1, false))),
         ("**fabric, 100 streams**", Box::new(fabric::transfer(100, false))),
+        ("**fabric on tokio, 1 stream**", Box::new(endpoint::transfer())),
         ("rustls, no streams", Box::new(tls::transfer(TLS13_CHACHA20_POLY1305_SHA256))),
         ("libp2p noise + yamux, 1 stream", Box::new(libp2p::transfer(1))),
         ("libp2p noise + yamux, 100 streams", Box::new(libp2p::transfer(100))),

@@ -5,6 +5,7 @@ use fabric::mux::{self, Reject};
 use fabric::{CodeName, SessionEnd};
 use std::fmt;
 use std::io::{self, ErrorKind};
+use tokio::runtime::TryCurrentError;
 
 /// Why an endpoint could not start.
 #[derive(Debug)]
@@ -13,8 +14,8 @@ pub enum BindError {
     Driver(crate::Error),
     /// A service that is to be announced is not well-formed.
     Announce(Refusal),
-    /// The operating system gave no thread.
-    Thread(io::Error),
+    /// It was not called on a runtime of tokio.
+    NoRuntime(TryCurrentError),
 }
 
 /// Why there is no session with a peer.
@@ -88,6 +89,12 @@ impl From<crate::Error> for BindError {
     }
 }
 
+impl From<TryCurrentError> for BindError {
+    fn from(error: TryCurrentError) -> Self {
+        Self::NoRuntime(error)
+    }
+}
+
 impl From<Refusal> for BindError {
     fn from(refusal: Refusal) -> Self {
         Self::Announce(refusal)
@@ -99,7 +106,7 @@ impl fmt::Display for BindError {
         match self {
             Self::Driver(error) => error.fmt(f),
             Self::Announce(refusal) => write!(f, "what is to be announced is not well-formed: {refusal}"),
-            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+            Self::NoRuntime(error) => error.fmt(f),
         }
     }
 }
@@ -141,7 +148,7 @@ impl std::error::Error for BindError {
         match self {
             Self::Driver(error) => error.source(),
             Self::Announce(_) => None,
-            Self::Thread(error) => Some(error),
+            Self::NoRuntime(error) => error.source(),
         }
     }
 }

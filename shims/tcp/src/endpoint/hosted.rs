@@ -23,13 +23,6 @@ impl Hosted {
     pub(super) fn state(&self) -> Locked {
         self.state.clone()
     }
-
-    fn keep(&mut self, key: &str, bytes: &[u8]) {
-        self.key.clear();
-        self.key.push_str(key);
-        self.bytes.clear();
-        self.bytes.extend_from_slice(bytes);
-    }
 }
 
 impl Machine for Hosted {
@@ -41,20 +34,24 @@ impl Machine for Hosted {
     }
 
     fn poll(&mut self) -> Option<Output<'_, Stopped>> {
-        let locked = self.state.clone();
-        let mut state = locked.lock();
+        let Self { state, bytes: kept, key: kept_key } = self;
+        let mut state = state.lock();
         let Some(output) = state.node.poll_output() else {
             state.driver_is_done();
             return state.is_stopped().then_some(Output::Event(Stopped));
         };
         Some(match output {
             Output::Datagram { to, bytes } => {
-                self.keep("", bytes);
-                Output::Datagram { to, bytes: &self.bytes }
+                kept.clear();
+                kept.extend_from_slice(bytes);
+                Output::Datagram { to, bytes: kept }
             }
             Output::Store { key, bytes } => {
-                self.keep(key, bytes);
-                Output::Store { key: &self.key, bytes: &self.bytes }
+                kept.clear();
+                kept.extend_from_slice(bytes);
+                kept_key.clear();
+                kept_key.push_str(key);
+                Output::Store { key: kept_key, bytes: kept }
             }
             Output::OpenPipe { pipe, to } => Output::OpenPipe { pipe, to },
             Output::FillPipe { pipe } => Output::FillPipe { pipe },

@@ -18,7 +18,7 @@
 //!
 //! # let directory = std::env::temp_dir().join(format!("shim-tcp-endpoint-{}", std::process::id()));
 //! # let storage = |name: &str| directory.join(name);
-//! # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+//! # tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(async {
 //! let loopback = ([127, 0, 0, 1], 0).into();
 //! let (phone, hub) = (device(1), device(2));
 //! let (phone_id, hub_id, hub_static) = (phone.device.device_id(), hub.device.device_id(), hub.noise.public());
@@ -92,24 +92,27 @@ mod session;
 mod state;
 mod stream;
 mod streams;
+mod task;
 
 pub use config::Config;
 pub use error::{BindError, ConnectError, OpenError, StreamError};
 pub use session::Session;
 pub use stream::Stream;
 
-use crate::driver::{Bound, Driver};
+use crate::driver::Bound;
 use fabric::identity::{DeviceId, NoisePublic};
 use fabric::session::HandshakeError;
 use fabric::{Announcing, Node, Policy, SessionEnd};
-use hosted::{Hosted, Stopped};
+use hosted::Hosted;
 use machine::Addr;
-use state::{Locked, Phase, Shared, State};
+use state::{Phase, Shared, State};
 use std::fmt;
 use std::net::SocketAddr;
-use std::ops::ControlFlow;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle};
+use std::sync::Arc;
+use task::Task;
+use tokio::runtime::Handle;
+use tokio::sync::Mutex;
+use tokio::task::{JoinError, JoinHandle};
 
 /// A device of the fabric on real sockets.
 ///
@@ -117,7 +120,7 @@ use std::thread::{self, JoinHandle};
 pub struct Endpoint {
     shared: Arc<Shared>,
     /// `None` once it was waited for.
-    thread: Mutex<Option<JoinHandle<Result<(), crate::Error>>>>,
+    task: Mutex<Option<JoinHandle<Result<(), crate::Error>>>>,
     device: DeviceId,
     local_addr: SocketAddr,
 }
@@ -125,6 +128,7 @@ pub struct Endpoint {
 impl Endpoint {
     /// Opens the sockets and the storage, and starts the node on a thread of its own.
     pub fn bind(config: Config) -> Result<Self, BindError> {
+        let runtime = Handle::try_current()?;
         let Config { identity, mut node, driver } = config;
         let bound = Bound::new(&driver)?;
         let local_addr = bound.local_addr();
@@ -137,11 +141,9 @@ impl Endpoint {
             let node = Node::new(&boot, identity, node)?;
             Ok::<_, BindError>(Hosted::new(State::new(node)))
         })?;
-        let state = driver.machine().state();
-        let shared = Arc::new(Shared { state: state.clone(), clock: driver.clock, driver: driver.handle() });
-        let thread = thread::Builder::new().name("fabric".into()).spawn(move || run(driver, state));
-        let thread = Mutex::new(Some(thread.map_err(BindError::Thread)?));
-        Ok(Self { shared, thread, device, local_addr })
+        let shared = Arc::new(Shared { state: driver.machine().state(), clock: driver.clock });
+        let task = runtime.spawn(Task::new(driver)?.run());
+        Ok(Self { shared, task: Mutex::new(Some(task)), device, local_addr })
     }
 
     /// Where sessions are accepted.
@@ -194,14 +196,18 @@ impl Endpoint {
 
     /// Counts this device among the trusted ones until it restarts: [`Node::trust`].
     pub fn trust(&self, device: DeviceId) {
-        self.shared.with(|state, _| state.node.trust(device));
-        self.shared.driver.wake();
+        self.shared.with(|state, _| {
+            state.node.trust(device);
+            state.tell_driver();
+        });
     }
 
     /// Trusts a device no more, and ends what there is with it: [`Node::revoke`].
     pub fn revoke(&self, device: DeviceId) {
-        self.shared.with(|state, now| state.node.revoke(now, device));
-        self.shared.driver.wake();
+        self.shared.with(|state, now| {
+            state.node.revoke(now, device);
+            state.tell_driver();
+        });
     }
 
     /// Decides by `policy` from now on: [`Node::set_policy`].
@@ -223,19 +229,16 @@ impl Endpoint {
     /// # Panics
     /// When the driver's thread has panicked.
     pub async fn shutdown(&self) -> Result<(), crate::Error> {
-        self.stop();
-        self.wait(|state| (state.phase == Phase::Over).then_some(())).await;
-        let thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
-        match thread.map(JoinHandle::join) {
-            Some(Ok(result)) => result,
-            Some(Err(panic)) => std::panic::resume_unwind(panic),
-            None => Ok(()),
-        }
-    }
-
-    fn stop(&self) {
         self.shared.with(State::stop);
-        self.shared.driver.wake();
+        let mut task = self.task.lock().await;
+        let Some(running) = &mut *task else { return Ok(()) };
+        let ended = running.await;
+        *task = None;
+        match ended.map_err(JoinError::try_into_panic) {
+            Ok(result) => result,
+            Err(Ok(panic)) => std::panic::resume_unwind(panic),
+            Err(Err(cancelled)) => Err(crate::Error::Wait(cancelled.into())),
+        }
     }
 
     /// Waits until `look` finds something.
@@ -253,7 +256,7 @@ impl Endpoint {
 
 impl Drop for Endpoint {
     fn drop(&mut self) {
-        self.stop();
+        self.shared.with(State::stop);
     }
 }
 
@@ -274,21 +277,4 @@ impl Drop for Dialling<'_> {
     fn drop(&mut self) {
         self.shared.with(|state, now| state.dial_over(now, self.device));
     }
-}
-
-/// Says that the driver is gone, even after a panic.
-struct Over(Locked);
-
-impl Drop for Over {
-    fn drop(&mut self) {
-        self.0.with(State::over);
-    }
-}
-
-fn run(mut driver: Driver<Hosted>, state: Locked) -> Result<(), crate::Error> {
-    let over = Over(state);
-    let result = driver.run(|_, Stopped| ControlFlow::Break(()));
-    drop(driver);
-    drop(over);
-    result
 }

@@ -1,4 +1,4 @@
-//! What the driver's thread and the application's tasks share: the node, and who waits for what of it.
+//! What the driver's task and the application's tasks share: the node, and who waits for what of it.
 
 use super::error::StreamError;
 use super::links::{Dial, Link, LinkId};
@@ -8,11 +8,10 @@ use fabric::{Event, Node, SessionEnd, SessionId, StreamKey};
 use machine::{Duration, Instant, Machine};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::Waker;
+use std::task::{Context, Poll, Waker};
 use tokio::sync::Notify;
 
 use crate::clock::Clock;
-use crate::inbox::Handle;
 
 /// Streams get ten seconds to finish, and the last words a moment more (wire contract, 3 and 4).
 const DRAIN: Duration = Duration::from_secs(12);
@@ -52,10 +51,12 @@ pub(super) struct State {
     /// A link, a dial or the phase has changed.
     pub(super) changed: Arc<Notify>,
     wakes: Vec<Wake>,
+    /// The driver's task, while it sleeps.
+    driver: Option<Waker>,
     /// When the driver looks at the node again if nothing happens.
     driver_sleeps_until: Option<Instant>,
-    /// The driver was woken, and has not looked at the node since.
-    is_driver_woken: bool,
+    /// There is something for the driver to do that it has not been given yet.
+    is_driver_due: bool,
 }
 
 impl State {
@@ -72,8 +73,9 @@ impl State {
             streams: BTreeMap::new(),
             changed: Arc::default(),
             wakes: Vec::new(),
+            driver: None,
             driver_sleeps_until: None,
-            is_driver_woken: false,
+            is_driver_due: false,
         }
     }
 
@@ -95,6 +97,7 @@ impl State {
             self.close_link(now, link);
         }
         self.node.shut_down(now);
+        self.tell_driver();
         self.wake_all(&Arc::clone(&self.changed));
     }
 
@@ -154,14 +157,40 @@ impl State {
 
     /// The driver has done all that the node wants.
     pub(super) fn driver_is_done(&mut self) {
-        self.is_driver_woken = false;
+        self.is_driver_due = false;
     }
 
-    /// Whether the driver has something new to do, and does not know it yet.
-    fn must_wake_driver(&mut self) -> bool {
-        let sleeps_until = self.driver_sleeps_until;
-        let has_news = self.node.wants_pipe() || sleeps_until != self.next_timeout();
-        has_news && !std::mem::replace(&mut self.is_driver_woken, true)
+    /// Has the driver do what the node wants.
+    pub(super) fn tell_driver(&mut self) {
+        self.is_driver_due = true;
+        let driver = self.driver.take();
+        self.wake(driver);
+    }
+
+    /// Tells the driver of what it does not know: something to be done with a pipe, or an earlier deadline.
+    fn tell_driver_of_news(&mut self) {
+        let known = self.driver_sleeps_until;
+        let is_earlier = |next| known.is_none_or(|known| next < known);
+        if self.node.wants_pipe() || self.node.next_timeout().is_some_and(is_earlier) {
+            self.tell_driver();
+        }
+    }
+
+    /// Waits until there is something for the driver to do.
+    pub(super) fn poll_driver(&mut self, cx: &Context<'_>) -> Poll<()> {
+        if self.is_driver_due {
+            return Poll::Ready(());
+        }
+        wait(&mut self.driver, cx);
+        Poll::Pending
+    }
+}
+
+/// Has `slot` wake the task of `cx`, and nobody else.
+pub(super) fn wait(slot: &mut Option<Waker>, cx: &Context<'_>) {
+    match slot {
+        Some(waker) => waker.clone_from(cx.waker()),
+        None => *slot = Some(cx.waker().clone()),
     }
 }
 
@@ -184,15 +213,25 @@ impl Locked {
         let mut state = self.lock();
         let result = work(&mut state);
         state.hear();
-        let wakes = std::mem::take(&mut state.wakes);
-        drop(state);
-        for wake in wakes {
+        self.wake(state);
+        result
+    }
+
+    /// Wakes whom `state` has to wake, while it is not locked: whoever is woken may come back here. Mostly it is one, so the
+    /// list is not taken away whole, and none is made again.
+    fn wake<'a>(&'a self, mut state: MutexGuard<'a, State>) {
+        while let Some(wake) = state.wakes.pop() {
+            let is_last = state.wakes.is_empty();
+            drop(state);
             match wake {
                 Wake::Task(task) => task.wake(),
                 Wake::Everybody(waiting) => waiting.notify_waiters(),
             }
+            if is_last {
+                return;
+            }
+            state = self.lock();
         }
-        result
     }
 }
 
@@ -200,20 +239,16 @@ impl Locked {
 pub(super) struct Shared {
     pub(super) state: Locked,
     pub(super) clock: Clock,
-    pub(super) driver: Handle<std::convert::Infallible>,
 }
 
 impl Shared {
     /// Does `work` at the present time, and lets the driver know if that gives it something to do.
     pub(super) fn with<R>(&self, work: impl FnOnce(&mut State, Instant) -> R) -> R {
-        let (result, wakes_driver) = self.state.with(|state| {
+        self.state.with(|state| {
             let result = work(state, self.clock.now()); // not before the lock: time never falls
             state.hear();
-            (result, state.must_wake_driver())
-        });
-        if wakes_driver {
-            self.driver.wake();
-        }
-        result
+            state.tell_driver_of_news();
+            result
+        })
     }
 }

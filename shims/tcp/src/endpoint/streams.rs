@@ -2,7 +2,7 @@
 
 use super::error::{OpenError, StreamError};
 use super::links::{Incoming, LinkId};
-use super::state::{Phase, State};
+use super::state::{Phase, State, wait};
 use fabric::mux::{self, Part, Priority, code};
 use fabric::{CallError, SessionEnd, SessionId, StreamKey};
 use machine::Instant;
@@ -53,14 +53,6 @@ impl Held {
             reader: None,
             writer: None,
         }
-    }
-}
-
-/// Has `slot` wake the task of `cx`, and nobody else.
-fn wait(slot: &mut Option<Waker>, cx: &Context<'_>) {
-    match slot {
-        Some(waker) => waker.clone_from(cx.waker()),
-        None => *slot = Some(cx.waker().clone()),
     }
 }
 

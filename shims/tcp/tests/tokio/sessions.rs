@@ -133,8 +133,8 @@ async fn devices_that_discover_each_other_need_no_address() {
     assert_eq!(accepted.unwrap().read(&mut [0; 10]).await.unwrap(), 0);
 }
 
-#[test]
-fn what_cannot_start_says_why() {
+#[tokio::test]
+async fn what_cannot_start_says_why() {
     let home = Home::new();
     let _first = Endpoint::bind(home.config(HUB)).unwrap();
     let error = Endpoint::bind(home.config(HUB)).unwrap_err();
