@@ -15,11 +15,13 @@ use crate::common::{Contender, cpu_seconds, interleave, median, ratio};
 use ::ring::aead::{AES_128_GCM, CHACHA20_POLY1305};
 use rustls::crypto::ring::cipher_suite::{TLS13_AES_128_GCM_SHA256, TLS13_CHACHA20_POLY1305_SHA256};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
 use std::time::Instant;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Runtime};
+use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 const ROUNDS: usize = 11;
@@ -92,14 +94,14 @@ fn timed(mut call: impl FnMut()) -> Vec<f64> {
     (0..CALLS).map(one).collect()
 }
 
-/// Calls over any two ends of a byte stream on tokio, each on a runtime of its own.
+/// Calls over any two ends of a byte stream on tokio, each in a task on a runtime of its own.
 fn exchanges_on_tokio<C, S>(
     client: impl Future<Output = C> + Send + 'static,
     server: impl Future<Output = S> + Send + 'static,
 ) -> impl FnMut() -> Vec<f64>
 where
-    C: AsyncRead + AsyncWrite + Unpin,
-    S: AsyncRead + AsyncWrite + Unpin + Send,
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let echo = async {
         let (mut end, mut message) = (server.await, [0; CALL]);
@@ -108,11 +110,13 @@ where
             end.flush().await.unwrap();
         }
     };
-    thread::spawn(move || runtime().block_on(echo));
+    thread::spawn(move || runtime().block_on(async { tokio::spawn(echo).await.unwrap() }));
     let runtime = runtime();
-    let (mut end, mut message) = (runtime.block_on(client), [7; CALL]);
+    let end = Arc::new(Mutex::new(runtime.block_on(client)));
     move || {
-        runtime.block_on(async {
+        let end = Arc::clone(&end);
+        let round = async move {
+            let (mut end, mut message) = (end.lock().await, [7; CALL]);
             let mut seconds = Vec::with_capacity(CALLS);
             for _ in 0..CALLS {
                 let start = Instant::now();
@@ -122,7 +126,8 @@ where
                 seconds.push(start.elapsed().as_secs_f64());
             }
             seconds
-        })
+        };
+        runtime.block_on(async { tokio::spawn(round).await.unwrap() })
     }
 }
 
