@@ -107,6 +107,7 @@ use hosted::Hosted;
 use machine::Addr;
 use state::{Phase, Shared, State};
 use std::fmt;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use task::Task;
@@ -237,7 +238,7 @@ impl Endpoint {
         match ended.map_err(JoinError::try_into_panic) {
             Ok(result) => result,
             Err(Ok(panic)) => std::panic::resume_unwind(panic),
-            Err(Err(cancelled)) => Err(crate::Error::Wait(cancelled.into())),
+            Err(Err(_cancelled)) => Err(crate::Error::Wait(io::Error::other("its runtime was shut down"))),
         }
     }
 

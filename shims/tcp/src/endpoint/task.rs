@@ -76,12 +76,14 @@ impl Task {
 
     /// Waits until there is something to do. Whether sockets have edges.
     fn poll_due(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<bool>> {
-        let has_edges = self.poll_edges(cx)?.is_ready();
+        if self.poll_edges(cx)?.is_ready() {
+            return Poll::Ready(Ok(true));
+        }
         let driver = &self.driver.get_ref().0;
-        // The deadline is asked for before the news: the application tells of an earlier one.
-        let is_time = self.timer.poll(cx, driver).is_ready();
-        let has_news = self.over.0.lock().poll_driver(cx).is_ready();
-        if has_edges || is_time || has_news || driver.has_work() { Poll::Ready(Ok(has_edges)) } else { Poll::Pending }
+        let is_due = driver.has_work()
+            || self.over.0.lock().poll_driver(cx).is_ready()
+            || self.timer.poll(cx, driver).is_ready();
+        if is_due { Poll::Ready(Ok(false)) } else { Poll::Pending }
     }
 
     /// Waits for edges, which are to be collected after that: those that come meanwhile are told of again.
@@ -107,5 +109,49 @@ impl Timer {
             return Poll::Ready(());
         }
         Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Bound;
+    use fabric::Node;
+    use fabric::identity::{DeviceKey, NoiseStatic};
+    use fabric::session::Local;
+    use fabric::suite::{RealSuite, Suite};
+    use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+    use std::sync::Arc;
+
+    /// The kernel tells of an edge once: those that find no room in a turn are collected by the next.
+    #[tokio::test]
+    async fn edges_past_the_room_of_a_turn_are_collected() {
+        let directory = std::env::temp_dir().join(format!("shim-tcp-task-{}", std::process::id()));
+        let config = crate::Config::new((Ipv4Addr::LOCALHOST, 0).into(), &directory);
+        let bound = Bound::new(&config).unwrap();
+        let driver = bound.try_boot(|boot| {
+            let noise = NoiseStatic::new([1; 32], RealSuite.noise_public(&[1; 32]));
+            let suite = Arc::new(RealSuite);
+            let local = Local { device: DeviceKey::from_seed(&[1; 32]), noise, features: 0, suite };
+            let node = Node::new(&boot, local, fabric::Config::default()).unwrap();
+            Ok::<_, Error>(Hosted::new(State::new(node)))
+        });
+        let mut driver = driver.unwrap();
+        driver.events = mio::Events::with_capacity(1);
+        let (state, addr) = (driver.machine().state(), driver.local_addr());
+        let task = tokio::spawn(Task::new(driver).unwrap().run());
+        yield_now().await;
+        let _pipe = TcpStream::connect(addr).unwrap();
+        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(b"?", addr).unwrap();
+        let seen = || {
+            let node = &state.lock().node;
+            (node.load().handshakes, node.discovery().counters().truncated)
+        };
+        while seen() != (1, 1) {
+            yield_now().await;
+        }
+        task.abort();
+        assert!(task.await.unwrap_err().is_cancelled());
+        std::fs::remove_dir_all(directory).unwrap();
     }
 }

@@ -5,6 +5,8 @@
 mod cancelling;
 mod ends;
 mod messages;
+mod runtimes;
 mod sessions;
 mod support;
 mod transfers;
+mod wakeups;
