@@ -252,3 +252,41 @@ impl Shared {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use fabric::identity::{DeviceKey, NoiseStatic};
+    use fabric::session::Local;
+    use fabric::suite::{RealSuite, Suite};
+    use fabric::{Admitting, Config};
+    use machine::Boot;
+
+    impl State {
+        /// Of a node that trusts nobody and wants nothing.
+        pub(in crate::endpoint) fn of_nobody(boot: &Boot) -> Self {
+            let noise = NoiseStatic::new([1; 32], RealSuite.noise_public(&[1; 32]));
+            let local =
+                Local { device: DeviceKey::from_seed(&[1; 32]), noise, features: 0, suite: Arc::new(RealSuite) };
+            let config =
+                Config { announce: fabric::Announcing::Off, admitting: Admitting::Pairing, ..Config::default() };
+            Self::new(Node::new(boot, local, config).unwrap())
+        }
+    }
+
+    #[test]
+    fn a_driver_that_sleeps_is_told_of_an_earlier_deadline_and_of_no_later_one() {
+        let boot = Boot { now: Instant::ZERO, incarnation: 0, seed: [1; 32], stored: BTreeMap::new() };
+        let mut state = State::of_nobody(&boot);
+        let cx = Context::from_waker(Waker::noop());
+        assert_eq!(state.next_timeout(), None);
+        for (is_due, seconds) in [(true, 1), (false, 2)] {
+            assert!(state.poll_driver(&cx).is_pending());
+            state.node.enter_pairing(Instant::ZERO + Duration::from_secs(seconds)).unwrap();
+            state.tell_driver_of_news();
+            assert_eq!(state.poll_driver(&cx).is_ready(), is_due);
+            state.driver_is_done();
+            assert!(state.next_timeout().is_some());
+        }
+    }
+}

@@ -2,7 +2,7 @@
 
 use super::hosted::{Hosted, Stopped};
 use super::state::{Locked, State};
-use crate::clock::std_duration;
+use crate::clock::{Clock, std_duration};
 use crate::driver::Driver;
 use crate::error::Error;
 use machine::Instant;
@@ -53,8 +53,11 @@ impl Task {
     /// Registers the driver with the runtime of the caller, which must have IO and time enabled.
     pub(super) fn new(driver: Driver<Hosted>) -> Result<Self, Error> {
         let over = Over(driver.machine().state());
-        let timer = Timer { sleep: Box::pin(sleep_until(TokioInstant::now())), ends_at: None };
-        #[expect(deprecated, reason = "what replaces it is unsafe; the descriptor is the driver's own as long as it lives")]
+        let timer = Timer::new();
+        #[expect(
+            deprecated,
+            reason = "what replaces it is unsafe; the descriptor is the driver's own as long as it lives"
+        )]
         let driver = AsyncFd::with_interest(Pollable(driver), Interest::READABLE).map_err(Error::Wait)?;
         Ok(Self { driver, timer, over })
     }
@@ -82,7 +85,7 @@ impl Task {
         let driver = &self.driver.get_ref().0;
         let is_due = driver.has_work()
             || self.over.0.lock().poll_driver(cx).is_ready()
-            || self.timer.poll(cx, driver).is_ready();
+            || self.timer.poll(cx, driver.next_timeout(), driver.clock).is_ready();
         if is_due { Poll::Ready(Ok(false)) } else { Poll::Pending }
     }
 
@@ -94,12 +97,16 @@ impl Task {
 }
 
 impl Timer {
-    /// Waits until the driver may want a turn.
-    fn poll(&mut self, cx: &mut Context<'_>, driver: &Driver<Hosted>) -> Poll<()> {
-        if let Some(deadline) = driver.next_timeout()
+    fn new() -> Self {
+        Self { sleep: Box::pin(sleep_until(TokioInstant::now())), ends_at: None }
+    }
+
+    /// Waits until the deadline may have come.
+    fn poll(&mut self, cx: &mut Context<'_>, deadline: Option<Instant>, clock: Clock) -> Poll<()> {
+        if let Some(deadline) = deadline
             && self.ends_at.is_none_or(|ends_at| deadline < ends_at)
         {
-            let remaining = std_duration(deadline.saturating_since(driver.now()));
+            let remaining = std_duration(deadline.saturating_since(clock.now()));
             self.sleep.as_mut().reset(TokioInstant::now() + remaining);
             self.ends_at = Some(deadline);
         }
@@ -116,42 +123,88 @@ impl Timer {
 mod tests {
     use super::*;
     use crate::driver::Bound;
-    use fabric::Node;
-    use fabric::identity::{DeviceKey, NoiseStatic};
-    use fabric::session::Local;
-    use fabric::suite::{RealSuite, Suite};
-    use std::net::{Ipv4Addr, TcpStream, UdpSocket};
+    use machine::Duration;
+    use std::net::{Ipv4Addr, TcpStream};
+    use std::path::PathBuf;
+    use std::pin::pin;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
+
+    struct Scratch(PathBuf);
+
+    impl Scratch {
+        fn new(name: &str) -> Self {
+            Self(std::env::temp_dir().join(format!("shim-tcp-task-{}-{name}", std::process::id())))
+        }
+
+        fn driver(&self) -> Driver<Hosted> {
+            let config = crate::Config::new((Ipv4Addr::LOCALHOST, 0).into(), &self.0);
+            Bound::new(&config).unwrap().boot(|boot| Hosted::new(State::of_nobody(&boot))).unwrap()
+        }
+    }
+
+    impl Drop for Scratch {
+        fn drop(&mut self) {
+            std::fs::remove_dir_all(&self.0).unwrap();
+        }
+    }
 
     /// The kernel tells of an edge once: those that find no room in a turn are collected by the next.
     #[tokio::test]
     async fn edges_past_the_room_of_a_turn_are_collected() {
-        let directory = std::env::temp_dir().join(format!("shim-tcp-task-{}", std::process::id()));
-        let config = crate::Config::new((Ipv4Addr::LOCALHOST, 0).into(), &directory);
-        let bound = Bound::new(&config).unwrap();
-        let driver = bound.try_boot(|boot| {
-            let noise = NoiseStatic::new([1; 32], RealSuite.noise_public(&[1; 32]));
-            let suite = Arc::new(RealSuite);
-            let local = Local { device: DeviceKey::from_seed(&[1; 32]), noise, features: 0, suite };
-            let node = Node::new(&boot, local, fabric::Config::default()).unwrap();
-            Ok::<_, Error>(Hosted::new(State::new(node)))
-        });
-        let mut driver = driver.unwrap();
+        let scratch = Scratch::new("edges");
+        let mut driver = scratch.driver();
         driver.events = mio::Events::with_capacity(1);
         let (state, addr) = (driver.machine().state(), driver.local_addr());
         let task = tokio::spawn(Task::new(driver).unwrap().run());
-        yield_now().await;
-        let _pipe = TcpStream::connect(addr).unwrap();
-        UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().send_to(b"?", addr).unwrap();
-        let seen = || {
-            let node = &state.lock().node;
-            (node.load().handshakes, node.discovery().counters().truncated)
-        };
-        while seen() != (1, 1) {
+        let pipes = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
+        while state.lock().node.load().handshakes < 2 {
+            yield_now().await;
+        }
+        drop(pipes); // both at once: the driver has no turn in between
+        while state.lock().node.counters().get(fabric::Count::PeerClosed) < 2 {
             yield_now().await;
         }
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
-        std::fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::Relaxed);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_has_nothing_to_do_sleeps() {
+        let scratch = Scratch::new("sleeps");
+        let driver = scratch.driver();
+        let _pipe = TcpStream::connect(driver.local_addr()).unwrap();
+        let woken = Arc::new(Woken::default());
+        let waker = Arc::clone(&woken).into();
+        let mut run = pin!(Task::new(driver).unwrap().run());
+        for _ in 0..100 {
+            assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+            woken.0.store(false, Ordering::Relaxed);
+            yield_now().await; // the reactor takes in what there is
+        }
+        assert!(!woken.0.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn an_earlier_deadline_takes_the_place_of_a_later_one() {
+        let (mut timer, clock) = (Timer::new(), Clock::start());
+        let mut wait = async |deadline: Option<Instant>| poll_fn(|cx| timer.poll(cx, deadline, clock)).await;
+        let later = clock.now() + Duration::from_secs(3600);
+        tokio::select! {
+            biased;
+            () = wait(Some(later)) => panic!("it is not time yet"),
+            () = std::future::ready(()) => {}
+        }
+        wait(Some(clock.now())).await;
     }
 }
