@@ -10,7 +10,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::sync::oneshot;
 
 /// The two ends of a stream, each to be had on the runtime that is to run its endpoint.
-fn ends(scratch: &Scratch) -> (impl Future<Output = Stream> + Send + use<>, impl Future<Output = Stream> + Send + use<>) {
+fn ends(
+    scratch: &Scratch,
+) -> (impl Future<Output = Stream> + Send + use<>, impl Future<Output = Stream> + Send + use<>) {
     let bind = |secret, name| {
         let driver = scratch.driver_config(name);
         move || Endpoint::bind(Config { identity: local(secret), node: config(secret), driver }).unwrap()

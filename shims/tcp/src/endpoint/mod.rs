@@ -79,7 +79,14 @@
 //!
 //! # What it costs, and what is bounded
 //!
-//! Each endpoint has one thread, which is its [`Driver`]: it needs no reactor of a runtime, and runs beside any.
+//! An endpoint is a task of the runtime that it was [bound](Endpoint::bind) on, which runs the ordinary
+//! [`Driver`](crate::Driver) and never waits in it. It is woken by a socket, by a call of the application that gives it
+//! something to do, or by the time, and does a bounded piece of work before others have their turn: at most one read and one
+//! write of 64 KiB for each connection. A handshake is arithmetic of some hundred microseconds in it. What
+//! else keeps that runtime from polling its tasks (a `current_thread` runtime outside of `block_on`, a task that computes or
+//! blocks) stops the endpoint as well, and a peer that hears nothing for [`fabric::mux::Limits::dead_after`] gives it up;
+//! a program that cannot help that gives its endpoints a runtime of their own, and uses them from any other.
+//!
 //! Reading and writing call the node under a lock. There are no channels: what is not read stays in the stream's window, so
 //! that the peer stops ([`fabric::mux::Limits::session_window_max`]), and a writer waits while
 //! [`fabric::mux::Limits::send_buffer_bytes`] are not sent. Futures can be dropped at any time, and lose nothing.
@@ -127,7 +134,13 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// Opens the sockets and the storage, and starts the node on a thread of its own.
+    /// Opens the sockets and the storage, and starts the node as a task of the runtime that this is called on. It runs as
+    /// long as that: with the runtime, sockets and storage are free, and all that waits for the endpoint ends.
+    ///
+    /// The storage is read, and the count of starts is written and synced, before it returns.
+    ///
+    /// # Panics
+    /// When the runtime has IO or time not enabled ([`tokio::runtime::Builder::enable_all`]).
     pub fn bind(config: Config) -> Result<Self, BindError> {
         let runtime = Handle::try_current()?;
         let Config { identity, mut node, driver } = config;
@@ -225,10 +238,10 @@ impl Endpoint {
     /// [`fabric::mux::Limits::drain_timeout`], and waits for all that. Sockets and storage are free then.
     ///
     /// # Errors
-    /// Why the driver had ended before it was asked to; told once.
+    /// Why the driver had ended before it was asked to, be it with its runtime; told once.
     ///
     /// # Panics
-    /// When the driver's thread has panicked.
+    /// When the node has panicked; told once.
     pub async fn shutdown(&self) -> Result<(), crate::Error> {
         self.shared.with(State::stop);
         let mut task = self.task.lock().await;

@@ -122,9 +122,10 @@ impl Timer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Group;
     use crate::driver::Bound;
     use machine::Duration;
-    use std::net::{Ipv4Addr, TcpStream};
+    use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
     use std::path::PathBuf;
     use std::pin::pin;
     use std::sync::Arc;
@@ -138,8 +139,8 @@ mod tests {
             Self(std::env::temp_dir().join(format!("shim-tcp-task-{}-{name}", std::process::id())))
         }
 
-        fn driver(&self) -> Driver<Hosted> {
-            let config = crate::Config::new((Ipv4Addr::LOCALHOST, 0).into(), &self.0);
+        fn driver(&self, group: Option<Group>) -> Driver<Hosted> {
+            let config = crate::Config { group, ..crate::Config::new((Ipv4Addr::LOCALHOST, 0).into(), &self.0) };
             Bound::new(&config).unwrap().boot(|boot| Hosted::new(State::of_nobody(&boot))).unwrap()
         }
     }
@@ -153,18 +154,20 @@ mod tests {
     /// The kernel tells of an edge once: those that find no room in a turn are collected by the next.
     #[tokio::test]
     async fn edges_past_the_room_of_a_turn_are_collected() {
+        let stranger = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let group = SocketAddrV4::new(Ipv4Addr::new(239, 42, 0, 1), stranger.local_addr().unwrap().port());
         let scratch = Scratch::new("edges");
-        let mut driver = scratch.driver();
+        let mut driver = scratch.driver(Some(Group::V4 { to: group, interface: Ipv4Addr::LOCALHOST }));
         driver.events = mio::Events::with_capacity(1);
         let (state, addr) = (driver.machine().state(), driver.local_addr());
         let task = tokio::spawn(Task::new(driver).unwrap().run());
-        let pipes = [(); 2].map(|()| TcpStream::connect(addr).unwrap());
-        while state.lock().node.load().handshakes < 2 {
-            yield_now().await;
-        }
-        drop(pipes); // both at once: the driver has no turn in between
-        while state.lock().node.counters().get(fabric::Count::PeerClosed) < 2 {
-            yield_now().await;
+        let seen = || state.lock().node.discovery().counters().truncated;
+        for count in [2, 4] {
+            stranger.send_to(b"?", addr).unwrap();
+            stranger.send_to(b"?", group).unwrap(); // both at once: the driver has no turn in between
+            while seen() < count {
+                yield_now().await;
+            }
         }
         task.abort();
         assert!(task.await.unwrap_err().is_cancelled());
@@ -182,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn a_driver_that_has_nothing_to_do_sleeps() {
         let scratch = Scratch::new("sleeps");
-        let driver = scratch.driver();
+        let driver = scratch.driver(None);
         let _pipe = TcpStream::connect(driver.local_addr()).unwrap();
         let woken = Arc::new(Woken::default());
         let waker = Arc::clone(&woken).into();
