@@ -9,6 +9,7 @@ use std::fs::{self, DirBuilder, DirEntry, File, OpenOptions, TryLockError};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use machine::StoreFailed;
 
@@ -26,13 +27,18 @@ const INCARNATION_BYTES_MAX: usize = 21;
 
 #[derive(Debug)]
 pub(crate) struct Store {
-    path: PathBuf,
-    /// Locked as long as the driver lives.
-    directory: File,
+    files: Arc<Files>,
     keys: BTreeSet<String>,
     values_max: usize,
     value_bytes_max: usize,
     pub(crate) failed: u64,
+}
+
+/// The files of a store, which stay locked as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Files {
+    path: PathBuf,
+    directory: File,
 }
 
 impl Store {
@@ -41,13 +47,14 @@ impl Store {
         let path = config.storage.clone();
         let directory = lock(&path).map_err(|source| Error::Storage { path: path.clone(), source })?;
         let (values_max, value_bytes_max) = (config.values_max, config.value_bytes_max);
-        Ok(Self { path, directory, keys: BTreeSet::new(), values_max, value_bytes_max, failed: 0 })
+        let files = Arc::new(Files { path, directory });
+        Ok(Self { files, keys: BTreeSet::new(), values_max, value_bytes_max, failed: 0 })
     }
 
     /// Reads every value. Whatever is no regular file, or whose name is no key, is not ours and stays.
     pub(crate) fn load(&mut self) -> Result<BTreeMap<String, Vec<u8>>, Error> {
         let mut values = BTreeMap::new();
-        for entry in fs::read_dir(&self.path).map_err(|source| self.fault(source))? {
+        for entry in fs::read_dir(&self.files.path).map_err(|source| self.fault(source))? {
             let entry = entry.map_err(|source| self.fault(source))?;
             let Some(key) = entry.file_name().to_str().filter(|name| is_key(name)).map(str::to_owned) else { continue };
             let path = entry.path();
@@ -64,10 +71,10 @@ impl Store {
 
     /// The number of this start, from 0. No other start ever gets it, whatever crashes.
     pub(crate) fn spend_incarnation(&mut self) -> Result<u64, Error> {
-        let path = self.path.join(INCARNATION);
+        let path = self.files.path.join(INCARNATION);
         let spent = read_incarnation(&path).and_then(|incarnation| {
             let next = incarnation.checked_add(1).ok_or_else(|| too_much("no further start can be counted"))?;
-            self.replace(INCARNATION, format!("{next}\n").as_bytes())?;
+            self.files.replace(INCARNATION, format!("{next}\n").as_bytes())?;
             Ok(incarnation)
         });
         spent.map_err(|source| Error::Storage { path, source })
@@ -75,12 +82,20 @@ impl Store {
 
     /// Makes `bytes` the durable value of `key` before it returns. When it fails the old value stands, unless the very last
     /// step failed: then a crash may leave either.
-    ///
-    /// A driver that answers before it syncs, or from another thread, would differ here only.
     pub(crate) fn put(&mut self, key: &str, bytes: &[u8]) -> Result<(), StoreFailed> {
+        let is_stored = self.allows(key, bytes) && self.files.replace(key, bytes).is_ok();
+        self.note(key, is_stored)
+    }
+
+    /// Whether the limits allow to write it.
+    pub(crate) fn allows(&self, key: &str, bytes: &[u8]) -> bool {
         let has_room = self.keys.contains(key) || self.keys.len() < self.values_max;
-        let is_allowed = is_key(key) && has_room && bytes.len() <= self.value_bytes_max;
-        if !is_allowed || self.replace(key, bytes).is_err() {
+        is_key(key) && has_room && bytes.len() <= self.value_bytes_max
+    }
+
+    /// Takes in how the write of a value has ended.
+    pub(crate) fn note(&mut self, key: &str, is_stored: bool) -> Result<(), StoreFailed> {
+        if !is_stored {
             self.failed += 1;
             return Err(StoreFailed);
         }
@@ -90,7 +105,20 @@ impl Store {
         Ok(())
     }
 
-    fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+    /// For a write from another thread, between [`Store::allows`] and [`Store::note`], and no other at that time.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn files(&self) -> Arc<Files> {
+        Arc::clone(&self.files)
+    }
+
+    fn fault(&self, source: io::Error) -> Error {
+        Error::Storage { path: self.files.path.clone(), source }
+    }
+}
+
+impl Files {
+    /// Makes `bytes` the durable value of `name`.
+    pub(crate) fn replace(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
         let temporary = self.path.join(TEMPORARY);
         let replaced = write_synced(&temporary, bytes).and_then(|()| fs::rename(&temporary, self.path.join(name)));
         if let Err(error) = replaced {
@@ -99,10 +127,6 @@ impl Store {
             return Err(error);
         }
         self.directory.sync_all()
-    }
-
-    fn fault(&self, source: io::Error) -> Error {
-        Error::Storage { path: self.path.clone(), source }
     }
 }
 

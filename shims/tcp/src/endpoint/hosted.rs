@@ -2,6 +2,7 @@
 
 use super::state::{Locked, State};
 use machine::{Input, Instant, Machine, Output, PipeId};
+use std::collections::VecDeque;
 use std::convert::Infallible;
 
 /// The node has ended in order, or was given all the time for that.
@@ -10,14 +11,15 @@ pub(super) struct Stopped;
 
 pub(super) struct Hosted {
     state: Locked,
-    /// The last output's bytes and key: they must outlive the lock. Only announces and stored values have any.
+    /// The last datagram's bytes: they must outlive the lock. Only announces have any.
     bytes: Vec<u8>,
-    key: String,
+    /// Values to be stored, which is not the driver's here: it would block. Two at most: the node waits for each.
+    pub(super) stores: VecDeque<(String, Vec<u8>)>,
 }
 
 impl Hosted {
     pub(super) fn new(state: State) -> Self {
-        Self { state: Locked::new(state), bytes: Vec::new(), key: String::new() }
+        Self { state: Locked::new(state), bytes: Vec::new(), stores: VecDeque::new() }
     }
 
     pub(super) fn state(&self) -> Locked {
@@ -34,31 +36,30 @@ impl Machine for Hosted {
     }
 
     fn poll(&mut self) -> Option<Output<'_, Stopped>> {
-        let Self { state, bytes: kept, key: kept_key } = self;
+        let Self { state, bytes: kept, stores } = self;
         let mut state = state.lock();
-        let Some(output) = state.node.poll_output() else {
-            state.driver_is_done();
-            return state.is_stopped().then_some(Output::Event(Stopped));
-        };
-        Some(match output {
-            Output::Datagram { to, bytes } => {
-                kept.clear();
-                kept.extend_from_slice(bytes);
-                Output::Datagram { to, bytes: kept }
-            }
-            Output::Store { key, bytes } => {
-                kept.clear();
-                kept.extend_from_slice(bytes);
-                kept_key.clear();
-                kept_key.push_str(key);
-                Output::Store { key: kept_key, bytes: kept }
-            }
-            Output::OpenPipe { pipe, to } => Output::OpenPipe { pipe, to },
-            Output::FillPipe { pipe } => Output::FillPipe { pipe },
-            Output::FinishPipe { pipe } => Output::FinishPipe { pipe },
-            Output::ClosePipe { pipe } => Output::ClosePipe { pipe },
-            Output::Event(never) => match never {},
-        })
+        loop {
+            let Some(output) = state.node.poll_output() else {
+                state.driver_is_done();
+                return state.is_stopped().then_some(Output::Event(Stopped));
+            };
+            return Some(match output {
+                Output::Store { key, bytes } => {
+                    stores.push_back((key.to_owned(), bytes.to_owned()));
+                    continue;
+                }
+                Output::Datagram { to, bytes } => {
+                    kept.clear();
+                    kept.extend_from_slice(bytes);
+                    Output::Datagram { to, bytes: kept }
+                }
+                Output::OpenPipe { pipe, to } => Output::OpenPipe { pipe, to },
+                Output::FillPipe { pipe } => Output::FillPipe { pipe },
+                Output::FinishPipe { pipe } => Output::FinishPipe { pipe },
+                Output::ClosePipe { pipe } => Output::ClosePipe { pipe },
+                Output::Event(never) => match never {},
+            });
+        }
     }
 
     fn fill(&mut self, pipe: PipeId, room: &mut [u8]) -> usize {

@@ -5,7 +5,8 @@ use super::state::{Locked, State};
 use crate::clock::{Clock, std_duration};
 use crate::driver::Driver;
 use crate::error::Error;
-use machine::Instant;
+use crate::store::Store;
+use machine::{Input, Instant, Machine};
 use std::future::poll_fn;
 use std::io;
 use std::ops::ControlFlow;
@@ -14,13 +15,14 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::task::yield_now;
+use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
 /// Dropped at any point, it frees the sockets and the storage, and then says that the driver is gone.
 pub(super) struct Task {
     driver: AsyncFd<Pollable>,
     timer: Timer,
+    write: Option<Write>,
     over: Over,
 }
 
@@ -42,6 +44,13 @@ impl Drop for Over {
     }
 }
 
+/// A value on its way to the disk: it is synced, so a thread that may block does that.
+struct Write {
+    key: String,
+    /// Whether it was stored.
+    done: JoinHandle<bool>,
+}
+
 /// Ends at a deadline or before it: most deadlines are put off before they come, and that costs nothing here.
 struct Timer {
     sleep: Pin<Box<Sleep>>,
@@ -59,12 +68,12 @@ impl Task {
             reason = "what replaces it is unsafe; the descriptor is the driver's own as long as it lives"
         )]
         let driver = AsyncFd::with_interest(Pollable(driver), Interest::READABLE).map_err(Error::Wait)?;
-        Ok(Self { driver, timer, over })
+        Ok(Self { driver, timer, write: None, over })
     }
 
     pub(super) async fn run(mut self) -> Result<(), Error> {
         let mut has_edges = true; // some may be older than the registration
-        while self.turn(has_edges)?.is_continue() {
+        while self.turn(has_edges)?.is_continue() || self.is_storing() {
             if self.driver.get_ref().0.has_work() {
                 yield_now().await; // other tasks and the reactor have their turn
             }
@@ -82,6 +91,9 @@ impl Task {
         if self.poll_edges(cx)?.is_ready() {
             return Poll::Ready(Ok(true));
         }
+        if self.poll_stored(cx).is_ready() {
+            return Poll::Ready(Ok(false));
+        }
         let driver = &self.driver.get_ref().0;
         let is_due = driver.has_work()
             || self.over.0.lock().poll_driver(cx).is_ready()
@@ -89,10 +101,38 @@ impl Task {
         if is_due { Poll::Ready(Ok(false)) } else { Poll::Pending }
     }
 
+    fn is_storing(&self) -> bool {
+        self.write.is_some() || !self.driver.get_ref().0.machine.stores.is_empty()
+    }
+
+    /// Stores what the node wants stored, one value after the other, and waits until it is told of one.
+    fn poll_stored(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let driver = &mut self.driver.get_mut().0;
+        let write = match &mut self.write {
+            Some(write) => write,
+            none => {
+                let Some((key, bytes)) = driver.machine.stores.pop_front() else { return Poll::Pending };
+                none.insert(Write::begin(&driver.store, key, bytes))
+            }
+        };
+        let is_stored = ready!(Pin::new(&mut write.done).poll(cx)).unwrap_or(false);
+        let result = driver.store.note(&write.key, is_stored);
+        driver.machine.handle(driver.clock.now(), Input::Stored { key: &write.key, result });
+        self.write = None;
+        Poll::Ready(())
+    }
+
     /// Waits for edges, which are to be collected after that: those that come meanwhile are told of again.
     fn poll_edges(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         ready!(self.driver.poll_read_ready(cx))?.clear_ready();
         Poll::Ready(Ok(()))
+    }
+}
+
+impl Write {
+    fn begin(store: &Store, key: String, bytes: Vec<u8>) -> Self {
+        let (files, is_allowed, name) = (store.files(), store.allows(&key, &bytes), key.clone());
+        Self { key, done: spawn_blocking(move || is_allowed && files.replace(&name, &bytes).is_ok()) }
     }
 }
 

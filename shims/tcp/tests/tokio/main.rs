@@ -7,6 +7,7 @@ mod ends;
 mod messages;
 mod runtimes;
 mod sessions;
+mod storage;
 mod support;
 mod transfers;
 mod wakeups;

@@ -1,14 +1,13 @@
 //! Who gets a session and a stream, and who does not.
 
-use crate::support::{ECHO, HUB, Home, PHONE, Pair, glance, id};
+use crate::support::{ECHO, HUB, Home, PHONE, Pair, glance, group, id};
 use fabric::identity::DeviceId;
 use fabric::mux::{Priority, code};
 use fabric::session::HandshakeError;
 use fabric::{Policy, SessionEnd};
 use machine::PipeEnd;
-use shim_tcp::Group;
 use shim_tcp::endpoint::{BindError, ConnectError, Endpoint, OpenError, StreamError};
-use std::net::{Ipv4Addr, SocketAddrV4, TcpListener, UdpSocket};
+use std::net::{Ipv4Addr, TcpListener};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[tokio::test]
@@ -123,9 +122,8 @@ async fn a_shut_down_endpoint_accepts_and_connects_no_more() {
 
 #[tokio::test]
 async fn devices_that_discover_each_other_need_no_address() {
-    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
-    let to = SocketAddrV4::new(Ipv4Addr::new(239, 42, 0, 1), port);
-    let pair = Pair::with(|config| config.driver.group = Some(Group::V4 { to, interface: Ipv4Addr::LOCALHOST }));
+    let group = Some(group());
+    let pair = Pair::with(|config| config.driver.group = group);
     let (phone, hub) = tokio::join!(pair.phone.connect(id(HUB)), pair.hub.accept());
     let (phone, hub) = (phone.unwrap(), hub.unwrap());
     let (opened, accepted) = tokio::join!(phone.open(ECHO, Priority::NORMAL), hub.accept_stream());

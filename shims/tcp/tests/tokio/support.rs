@@ -4,9 +4,10 @@ use fabric::identity::{DeviceId, DeviceKey, NoiseStatic};
 use fabric::mux::Priority;
 use fabric::session::Local;
 use fabric::suite::{RealSuite, Suite};
+use shim_tcp::Group;
 use shim_tcp::endpoint::{Config, ConnectError, Endpoint, Session, Stream};
 use std::future::{Future, poll_fn};
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, UdpSocket};
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::task::Poll;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 
 pub(crate) const HUB: u8 = 1;
 pub(crate) const PHONE: u8 = 2;
@@ -42,11 +43,16 @@ impl Home {
         Self(std::env::temp_dir().join(name))
     }
 
+    /// Where a device stores.
+    pub(crate) fn storage(&self, secret: u8) -> PathBuf {
+        self.0.join(secret.to_string())
+    }
+
     /// A device that trusts the other one and serves it `echo`.
     pub(crate) fn config(&self, secret: u8) -> Config {
         let other = id(HUB + PHONE - secret);
         let loopback = (Ipv4Addr::LOCALHOST, 0).into();
-        let mut config = Config::new(local(secret), shim_tcp::Config::new(loopback, self.0.join(secret.to_string())));
+        let mut config = Config::new(local(secret), shim_tcp::Config::new(loopback, self.storage(secret)));
         config.node.trusted.insert(other);
         config.node.services.push(ECHO.into());
         config.node.policy.allow(other, ECHO);
@@ -148,6 +154,20 @@ impl Relay {
     pub(crate) async fn cut(self) {
         self.task.abort();
         let _ = self.task.await; // cancelled
+    }
+}
+
+/// A group of the loopback interface that no other test has.
+pub(crate) fn group() -> Group {
+    let port = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let to = SocketAddrV4::new(Ipv4Addr::new(239, 42, 0, 1), port);
+    Group::V4 { to, interface: Ipv4Addr::LOCALHOST }
+}
+
+/// Lets the drivers go on until they have nothing more to do.
+pub(crate) async fn settle() {
+    for _ in 0..100 {
+        yield_now().await;
     }
 }
 

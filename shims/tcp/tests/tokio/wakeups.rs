@@ -1,7 +1,7 @@
 //! What wakes a driver that sleeps, each alone: every one of these tests would wait without end if it did not. And what one
 //! that has much to do leaves to others.
 
-use crate::support::{HUB, Home, Pair};
+use crate::support::{HUB, Home, Pair, settle};
 use fabric::SessionEnd;
 use fabric::mux::code;
 use machine::Duration;
@@ -10,13 +10,6 @@ use std::net::{Ipv4Addr, UdpSocket};
 use tokio::io::AsyncReadExt;
 use tokio::net::TcpStream;
 use tokio::task::yield_now;
-
-/// Lets the drivers go on until they have nothing more to do.
-async fn settle() {
-    for _ in 0..100 {
-        yield_now().await;
-    }
-}
 
 /// The socket's edge: nothing else happens at the hub. And then its own deadline: nothing comes any more.
 #[tokio::test]
