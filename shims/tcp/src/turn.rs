@@ -113,6 +113,7 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         collected
     }
 
+    /// Collects the kernel's edges; waits so long for one.
     fn collect(&mut self, timeout: Option<StdDuration>) -> io::Result<()> {
         let Driver { poll, events, edges_left, listener, datagrams, pipes, .. } = &mut *self.driver;
         *edges_left = true;

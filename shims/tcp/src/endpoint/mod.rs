@@ -82,10 +82,12 @@
 //! An endpoint is a task of the runtime that it was [bound](Endpoint::bind) on, which runs the ordinary
 //! [`Driver`](crate::Driver) and never waits in it. It is woken by a socket, by a call of the application that gives it
 //! something to do, or by the time, and does a bounded piece of work before others have their turn: at most one read and one
-//! write of 64 KiB for each connection. A handshake is arithmetic of some hundred microseconds in it. What
-//! else keeps that runtime from polling its tasks (a `current_thread` runtime outside of `block_on`, a task that computes or
-//! blocks) stops the endpoint as well, and a peer that hears nothing for [`fabric::mux::Limits::dead_after`] gives it up;
-//! a program that cannot help that gives its endpoints a runtime of their own, and uses them from any other.
+//! write of 64 KiB for each connection. A handshake is arithmetic of some hundred microseconds in it; what the node stores is
+//! written and synced on a thread that may block.
+//!
+//! What else keeps the runtime from polling its tasks (a `current_thread` runtime outside of `block_on`, a task that computes
+//! or blocks) stops the endpoint too, and a peer that hears nothing for [`fabric::mux::Limits::dead_after`] gives it up. A
+//! program that cannot help that gives its endpoints a runtime of their own, and uses them from any other.
 //!
 //! Reading and writing call the node under a lock. There are no channels: what is not read stays in the stream's window, so
 //! that the peer stops ([`fabric::mux::Limits::session_window_max`]), and a writer waits while
