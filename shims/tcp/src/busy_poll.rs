@@ -58,6 +58,12 @@ impl BusyPoll {
         self.expects.filter(|_| is_on && may_look && is_in_time).map(|pipe| (pipe, now + self.limit))
     }
 
+    /// Whether an answer is due on `pipe`.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn expects(&self, pipe: PipeId) -> bool {
+        self.expects == Some(pipe)
+    }
+
     /// It was looked until `now`, and something was found or `until` was reached.
     pub(crate) fn looked(&mut self, until: Instant, now: Instant, has_found: bool) {
         let late = now.saturating_since(until);

@@ -216,17 +216,6 @@ impl<M: Machine> Driver<M> {
     ) -> Result<ControlFlow<()>, Error> {
         Turn::new(self, on_event).run(max_wait).map_err(Error::Wait)
     }
-
-    /// A turn without a wait: for an event loop that waits for the descriptor of `poll` itself, and says whether that was
-    /// ready since the last such turn began.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn turn_ready(
-        &mut self,
-        has_edges: bool,
-        on_event: impl FnMut(&mut M, M::Event) -> ControlFlow<()>,
-    ) -> Result<ControlFlow<()>, Error> {
-        Turn::new(self, on_event).run_ready(has_edges).map_err(Error::Wait)
-    }
 }
 
 /// Tells no more than the addresses: a machine holds secrets.

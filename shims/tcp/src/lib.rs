@@ -86,6 +86,8 @@ mod inbox;
 mod listener;
 mod pipe;
 mod pipes;
+#[cfg(feature = "tokio")]
+mod ready;
 mod store;
 mod turn;
 

@@ -108,16 +108,16 @@ impl<'a, M: Machine, F: FnMut(&mut M, M::Event) -> ControlFlow<()>> Turn<'a, M, 
         }
         let now = self.driver.clock.now();
         let timeout = if self.driver.has_work() { Some(StdDuration::ZERO) } else { self.patience(now, max_wait) };
-        let collected = self.collect(timeout);
-        self.driver.busy_poll.asked(self.driver.clock.now());
-        collected
+        self.collect(timeout)
     }
 
     /// Collects the kernel's edges; waits so long for one.
     fn collect(&mut self, timeout: Option<StdDuration>) -> io::Result<()> {
-        let Driver { poll, events, edges_left, listener, datagrams, pipes, .. } = &mut *self.driver;
+        let Driver { poll, events, edges_left, listener, datagrams, pipes, busy_poll, clock, .. } = &mut *self.driver;
         *edges_left = true;
-        match poll.poll(events, timeout) {
+        let collected = poll.poll(events, timeout);
+        busy_poll.asked(clock.now());
+        match collected {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()), // by a signal: the turn ends early
             waited => waited?,
         }

@@ -9,8 +9,7 @@ pub struct Config {
     /// Whom it trusts, what it serves, who may open what (nobody, unless it is said here), and every limit of the fabric.
     /// Its `port` is set to the one that is listened at, and its `announce` to `Off` where the driver has no group.
     pub node: fabric::Config,
-    /// Where it listens and stores; with a `group` it finds others and is found. Its `busy_poll` is not used: it is the runtime
-    /// that waits.
+    /// Where it listens and stores; with a `group` it finds others and is found.
     pub driver: crate::Config,
 }
 

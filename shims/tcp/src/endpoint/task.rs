@@ -13,6 +13,7 @@ use std::ops::ControlFlow;
 use std::os::fd::{AsRawFd, RawFd};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::thread;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
@@ -74,6 +75,7 @@ impl Task {
     pub(super) async fn run(mut self) -> Result<(), Error> {
         let mut has_edges = true; // some may be older than the registration
         while self.turn(has_edges)?.is_continue() || self.is_storing() {
+            self.look().await?;
             if self.driver.get_ref().0.has_work() {
                 yield_now().await; // other tasks and the reactor have their turn
             }
@@ -84,6 +86,22 @@ impl Task {
 
     fn turn(&mut self, has_edges: bool) -> Result<ControlFlow<()>, Error> {
         self.driver.get_mut().0.turn_ready(has_edges, |_, Stopped| ControlFlow::Break(()))
+    }
+
+    /// Looks for an answer that is due before the runtime's thread may sleep. Other threads run meanwhile, and other tasks unless
+    /// it is there at once.
+    async fn look(&mut self) -> Result<(), Error> {
+        let driver = &mut self.driver.get_mut().0;
+        let Some((pipe, until)) = driver.expected() else { return Ok(()) };
+        while self.driver.get_mut().0.look_again(pipe) {
+            thread::yield_now();
+            let _is_over = self.turn(false)?; // the turn that follows says so again
+            if self.driver.get_mut().0.has_looked(pipe, until) {
+                return Ok(());
+            }
+            yield_now().await;
+        }
+        Ok(())
     }
 
     /// Waits until there is something to do. Whether sockets have edges.
