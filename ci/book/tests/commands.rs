@@ -20,7 +20,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo install --locked --path sim/fabric-sim", INSTALLS),
     ("cargo install --locked --path shims/fabric-node", INSTALLS),
     ("ci/packages --verify", "takes minutes: it builds all packages anew"),
-    ("ci/reproducible", "takes minutes: two release builds"),
+    ("ci/reproducible", "takes minutes: four release builds"),
     ("ci/test", "it is what runs this test"),
     ("cargo bench -p dsoftbus-sim --bench engine", BENCHMARK),
     ("cargo bench -p dsoftbus-sim --bench engine -- 50", BENCHMARK),
