@@ -19,7 +19,8 @@ use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, spawn_blocking, yield_now};
 use tokio::time::{Instant as TokioInstant, Sleep, sleep_until};
 
-/// Dropped at any point, it frees the sockets and the storage, and then says that the driver is gone.
+/// Dropped at any point, it frees the sockets and the storage, and then says that the driver is gone. Only a write that is
+/// under way keeps the storage until it has ended.
 pub(super) struct Task {
     driver: AsyncFd<Pollable>,
     timer: Timer,
@@ -74,14 +75,25 @@ impl Task {
 
     pub(super) async fn run(mut self) -> Result<(), Error> {
         let mut has_edges = true; // some may be older than the registration
-        while self.turn(has_edges)?.is_continue() || self.is_storing() {
-            self.look().await?;
-            if self.driver.get_ref().0.has_work() {
-                yield_now().await; // other tasks and the reactor have their turn
-            }
-            has_edges = poll_fn(|cx| self.poll_due(cx)).await.map_err(Error::Wait)?;
+        loop {
+            has_edges = if self.turn(has_edges)?.is_continue() {
+                self.rest().await?
+            } else if self.is_storing() {
+                poll_fn(|cx| self.poll_stored(cx)).await;
+                false
+            } else {
+                return Ok(());
+            };
         }
-        Ok(())
+    }
+
+    /// Lets other tasks and the reactor run until there is something to do. Whether sockets have edges.
+    async fn rest(&mut self) -> Result<bool, Error> {
+        self.look().await?;
+        if self.driver.get_ref().0.has_work() {
+            yield_now().await;
+        }
+        poll_fn(|cx| self.poll_due(cx)).await.map_err(Error::Wait)
     }
 
     fn turn(&mut self, has_edges: bool) -> Result<ControlFlow<()>, Error> {
@@ -183,6 +195,7 @@ mod tests {
     use crate::config::Group;
     use crate::driver::Bound;
     use machine::Duration;
+    use rustix::fs::{CWD, FileType, Mode, mknodat};
     use std::net::{Ipv4Addr, SocketAddrV4, TcpStream, UdpSocket};
     use std::path::PathBuf;
     use std::pin::pin;
@@ -240,20 +253,39 @@ mod tests {
         }
     }
 
-    #[tokio::test]
-    async fn a_driver_that_has_nothing_to_do_sleeps() {
-        let scratch = Scratch::new("sleeps");
-        let driver = scratch.driver(None);
-        let _pipe = TcpStream::connect(driver.local_addr()).unwrap();
+    /// Polls a task as often as it likes, and then sees that it waits to be woken.
+    async fn falls_asleep(mut run: Pin<&mut impl Future>) {
         let woken = Arc::new(Woken::default());
         let waker = Arc::clone(&woken).into();
-        let mut run = pin!(Task::new(driver).unwrap().run());
         for _ in 0..100 {
             assert!(run.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
             woken.0.store(false, Ordering::Relaxed);
             yield_now().await; // the reactor takes in what there is
         }
         assert!(!woken.0.load(Ordering::Relaxed));
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_has_nothing_to_do_sleeps() {
+        let scratch = Scratch::new("sleeps");
+        let driver = scratch.driver(None);
+        let _pipe = TcpStream::connect(driver.local_addr()).unwrap();
+        falls_asleep(pin!(Task::new(driver).unwrap().run())).await;
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_has_ended_sleeps_until_its_last_write_is_done() {
+        let scratch = Scratch::new("stores");
+        let mut driver = scratch.driver(None);
+        driver.machine.stores.push_back(("key".into(), b"value".to_vec()));
+        driver.machine.state().with(|state| state.stop(Instant::ZERO));
+        let next = scratch.0.join(".new"); // a pipe: the write waits until it is read
+        mknodat(CWD, &next, FileType::Fifo, Mode::RUSR | Mode::WUSR, 0).unwrap();
+        let mut run = pin!(Task::new(driver).unwrap().run());
+        falls_asleep(run.as_mut()).await;
+        let read = spawn_blocking(|| std::fs::read(next).unwrap());
+        run.await.unwrap();
+        assert_eq!(read.await.unwrap(), b"value");
     }
 
     #[tokio::test]
