@@ -2,6 +2,7 @@
 //! still be done in time. Without that bound a nemesis finds nothing but slowness.
 
 use crate::scenario::Scenario;
+use crate::scenario::resolved::Work;
 use crate::scenario::units::Delay;
 
 /// Moving everything may take so long, in nanoseconds of virtual time.
@@ -10,6 +11,8 @@ const SPENT_MAX: u128 = 20_000_000_000;
 const PIECES_MAX: u64 = 20_000;
 /// The shortest wait before a lost segment is sent again.
 const RESEND_NANOS: u128 = 250_000_000;
+/// What a call may need: a session of its own, with its handshake, and the call's frames.
+const CALL_BYTES: u64 = 2_048;
 const BILLION: u128 = 1_000_000_000;
 
 /// See the module.
@@ -26,7 +29,11 @@ pub(super) struct Pace {
 impl Pace {
     pub(super) fn of(scenario: &Scenario) -> Self {
         let links = || scenario.links.values().chain([&scenario.link]);
-        let bytes = scenario.work.iter().map(|work| work.bytes.0.saturating_mul(2)).fold(0_u64, u64::saturating_add);
+        let moved = |work: &Work| match work.call {
+            Some(_) => CALL_BYTES,
+            None => work.bytes.0.saturating_mul(2),
+        };
+        let bytes = scenario.work.iter().map(moved).fold(0_u64, u64::saturating_add);
         let one_way = links().map(|link| usual(link.delay)).max().unwrap_or_default();
         let loss = |link: &crate::scenario::resolved::Link| {
             let burst = if link.burst.is_some() { 50_000_000 } else { 0 };

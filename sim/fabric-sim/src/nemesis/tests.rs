@@ -64,6 +64,16 @@ fn the_narrowest_pipe_lets_a_handshake_through_in_time() {
     assert!((64..128).contains(&least), "narrow pipes are drawn, and none below 64 bytes: {least}");
 }
 
+/// A call that is undone is not tried again: who knows whether it was heard.
+#[test]
+fn in_the_narrowest_pipes_of_calls_resets_are_rare() {
+    let loaded = scenario::open(Path::new("../../scenarios/remote-calls.toml"), &[]).unwrap();
+    let pipes = (0..300).map(|seed| drawn(&loaded, Some(Profile::Hostile), seed).scenario.pipes);
+    // A handshake and its proofs, and a call: 1,000 bytes and more.
+    let struck = pipes.map(|pipes| u64::from(pipes.reset.0) * 1_000 / u64::from(pipes.segment)).max().unwrap();
+    assert!((1_000_000..=300_000_000).contains(&struck), "{struck} billionths of sessions are reset");
+}
+
 #[test]
 fn streams_that_a_scenario_leaves_open_have_room() {
     let loaded = scenario::open(Path::new("../../scenarios/unread-streams.toml"), &[]).unwrap();
