@@ -83,8 +83,8 @@
 //! [`Driver`](crate::Driver) and never waits in it. It is woken by a socket, by a call of the application that gives it
 //! something to do, or by the time, and does a bounded piece of work before others have their turn: at most one read and one
 //! write of 64 KiB for each connection. A handshake is arithmetic of some hundred microseconds in it; what the node stores is
-//! written and synced on a thread that may block. After a small message that was
-//! answered it looks for the next for [`busy_poll`](crate::Config::busy_poll), and lets other tasks and threads run meanwhile.
+//! written and synced on a thread that may block. After a small exchange it looks for the next message for
+//! [`busy_poll`](crate::Config::busy_poll) before the runtime sleeps, and lets other tasks and threads run meanwhile.
 //!
 //! What else keeps the runtime from polling its tasks (a `current_thread` runtime outside of `block_on`, a task that computes
 //! or blocks) stops the endpoint too, and a peer that hears nothing for [`fabric::mux::Limits::dead_after`] gives it up. A
