@@ -128,7 +128,7 @@ fn no_machine_outlives_its_runner() {
     story.build();
     let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/first-contact");
     let mut command = Command::new(env!("CARGO_BIN_EXE_qemu-runner"));
-    command.arg("run").arg(example).arg("--image").arg(&story.plan.image).arg("--out").arg(&story.plan.out);
+    command.arg("run").arg(example).arg("--guest-image").arg(&story.plan.image).arg("--out").arg(&story.plan.out);
     let mut runner = command.args(["--loss-percent", "100"]).stderr(Stdio::null()).spawn().unwrap();
     let is_alive = || machines(&story.plan.out) == 2;
     assert!(soon(is_alive), "two machines run");
