@@ -21,20 +21,22 @@ fn without_a_runtime_nothing_is_bound() {
     runtime().block_on(async { Endpoint::bind(home.config(HUB)).unwrap().shutdown().await.unwrap() });
 }
 
+/// Binds an endpoint on such a runtime, which panics.
+fn bind_on(runtime: &mut Builder) {
+    let (runtime, home) = (runtime.build().unwrap(), Home::new());
+    let _ = runtime.block_on(async { Endpoint::bind(home.config(HUB)) });
+}
+
 #[test]
 #[should_panic(expected = "IO is disabled")]
 fn a_runtime_without_sockets_does_not_do() {
-    let runtime = Builder::new_current_thread().enable_time().build().unwrap();
-    let home = Home::new();
-    let _ = runtime.block_on(async { Endpoint::bind(home.config(HUB)) });
+    bind_on(Builder::new_current_thread().enable_time());
 }
 
 #[test]
 #[should_panic(expected = "timers are disabled")]
 fn a_runtime_without_time_does_not_do() {
-    let runtime = Builder::new_current_thread().enable_io().build().unwrap();
-    let home = Home::new();
-    let _ = runtime.block_on(async { Endpoint::bind(home.config(HUB)) });
+    bind_on(Builder::new_current_thread().enable_io());
 }
 
 /// Whoever waits elsewhere for something of an endpoint learns that it is gone, and what it used is free.
